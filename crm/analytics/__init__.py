@@ -1,0 +1,1 @@
+"""Customer analytics: pure functions from Narwhals frame to Narwhals frame, without I/O and without a clock."""

@@ -1,0 +1,85 @@
+"""Revenue over time, and the figures of a period beside those of the period before."""
+
+from datetime import date
+from typing import Any
+
+import narwhals as nw
+
+from crm.analytics.customers import order_totals
+from crm.analytics.tables import day_number, table_function
+
+
+@table_function
+def revenue_by_day(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any]:
+    """Return what was sold on each day up to and including `as_of`.
+
+    From one row per order line: order_id, customer_id, day, amount.
+    To one row per day with an order: day (number), revenue (money, returns included), purchases,
+    purchase_total (money of the purchases alone).
+    """
+    bought = nw.col("total") > 0
+    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=as_of)
+    return (
+        totals.with_columns(
+            purchase=nw.when(bought).then(nw.lit(1)).otherwise(nw.lit(0)),
+            purchase_total=nw.when(bought).then(nw.col("total")),
+        )
+        .group_by("day")
+        .agg(
+            revenue=nw.col("total").sum(),
+            purchases=nw.col("purchase").sum(),
+            purchase_total=nw.col("purchase_total").sum(),
+        )
+    )
+
+
+@table_function
+def buyers_between(orders: nw.LazyFrame[Any], *, first: date, last: date) -> nw.LazyFrame[Any]:
+    """Return how many customers made a purchase from `first` to `last`, both inclusive.
+
+    From one row per order line: order_id, customer_id, day, amount.
+    To one row: customers.
+    """
+    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=last)
+    return (
+        totals.filter(nw.col("day") >= day_number(first), nw.col("total") > 0)
+        .select("customer_id")
+        .unique()
+        .select(customers=nw.len())
+    )
+
+
+@table_function
+def activity_by_bucket(
+    orders: nw.LazyFrame[Any], *, last: date, width: int, buckets: int
+) -> nw.LazyFrame[Any]:
+    """Return what happened in each of the `buckets` periods of `width` days that end with `last`.
+
+    From one row per order line: order_id, customer_id, day, amount.
+    To one row per period with an order: bucket (0 is the newest), revenue (money, returns included),
+    purchases, purchase_total (money of the purchases alone), buyers (customers with a purchase).
+    """
+    end = day_number(last)
+    bought = nw.col("total") > 0
+    totals: nw.LazyFrame[Any] = order_totals(orders.filter(nw.col("day") > end - width * buckets), as_of=last)
+    return (
+        totals.with_columns(
+            bucket=(end - nw.col("day")) // width,
+            purchase=nw.when(bought).then(nw.lit(1)).otherwise(nw.lit(0)),
+            purchase_total=nw.when(bought).then(nw.col("total")),
+        )
+        .group_by("bucket", "customer_id")
+        .agg(
+            revenue=nw.col("total").sum(),
+            purchases=nw.col("purchase").sum(),
+            purchase_total=nw.col("purchase_total").sum(),
+        )
+        .with_columns(buys=nw.when(nw.col("purchases") > 0).then(nw.lit(1)).otherwise(nw.lit(0)))
+        .group_by("bucket")
+        .agg(
+            revenue=nw.col("revenue").sum(),
+            purchases=nw.col("purchases").sum(),
+            purchase_total=nw.col("purchase_total").sum(),
+            buyers=nw.col("buys").sum(),
+        )
+    )

@@ -1,0 +1,405 @@
+"""Lake and contacts as Narwhals frames, computed by DuckDB in process or by a Spark Connect server."""
+
+import hashlib
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+
+from crm import schema
+from crm.analytics.customers import customer_metrics
+from crm.analytics.lifetime_value import Assumptions, dcf_lifetime_value
+from crm.analytics.profiles import answers, customer_profiles
+from crm.analytics.rfm import rfm_scores
+from crm.analytics.segments import Bands, value_classes
+from crm.analytics.tables import day_of
+from crm.errors import UnsafeSetting
+from crm.lake import Lake
+from crm.records.arrow import CHANGED_ROWS, CONTACT_ROWS
+from crm.records.changes import contacts_changed_since, latest_change
+from crm.records.database import Records
+from crm.settings import Settings
+
+KEPT_TABLES = 6
+"""Per-customer tables kept at once: as-of days and bands that people look at side by side."""
+
+Lazy = nw.LazyFrame[Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the stores hold: two equal versions give equal answers, so caches are keyed by it."""
+
+    orders: int
+    responses: int
+    contacts: int
+
+
+class Engine(ABC):
+    """Frames of what is stored, and the few acts that end a lazy frame.
+
+    Frames are unexecuted and belong to the thread that asked for them.
+    """
+
+    def __init__(self, lake: Lake, records: Records) -> None:
+        self._lake = lake
+        self._records = records
+
+    def version(self) -> Version:
+        """Return the version of what is stored now."""
+        with self._records.read() as session:
+            contacts = latest_change(session)
+        return Version(self._lake.version("orders"), self._lake.version("responses"), contacts)
+
+    @abstractmethod
+    def table(self, name: str) -> Lazy:
+        """Return the lake's table `name`, shaped as schema.LAKE[name], in no order."""
+
+    def orders(self) -> Lazy:
+        """Return one row per order line, shaped as schema.ORDERS."""
+        return self.table("orders")
+
+    def responses(self) -> Lazy:
+        """Return one row per answer, shaped as schema.RESPONSES."""
+        return self.table("responses")
+
+    def customers(
+        self, *, as_of: date, bands: Bands | None = None, assumptions: Assumptions | None = None
+    ) -> Lazy:
+        """Return one row per customer named by an order, an answer or a contact.
+
+        Its columns are those of schema.FIELDS, computed from everything up to and including `as_of`.
+        """
+        profiles = self._profiles(as_of, bands or Bands())
+        value = dcf_lifetime_value(assumptions or Assumptions())
+        return profiles.with_columns(dcf_lifetime_value=value).select([field.name for field in schema.FIELDS])
+
+    def days(self) -> tuple[date, date] | None:
+        """Return the first and the last day with an order, or nothing in an empty lake."""
+        spread = self.row(self.orders().select(first=nw.col("day").min(), last=nw.col("day").max()))
+        if spread["first"] is None:
+            return None
+        return day_of(spread["first"]), day_of(spread["last"])
+
+    def count(self, frame: Lazy) -> int:
+        """Return the number of rows of `frame`."""
+        return int(self.row(frame.select(rows=nw.len()))["rows"])
+
+    def row(self, frame: Lazy) -> dict[str, Any]:
+        """Return the one row of `frame`, by column; money exact, empties None."""
+        rows: list[dict[str, Any]] = self.batches(frame).read_all().to_pylist()
+        return rows[0]
+
+    @abstractmethod
+    def collect(self, frame: Lazy) -> pd.DataFrame:
+        """Return the rows of a small `frame` as pandas; money has become floats, after it was summed."""
+
+    @abstractmethod
+    def page(
+        self, frame: Lazy, *, by: str, descending: bool = False, offset: int = 0, limit: int = 50
+    ) -> pd.DataFrame:
+        """Return `limit` rows of `frame` from `offset`, sorted by `by` and then by customer_id, empties last."""
+
+    @abstractmethod
+    def batches(self, frame: Lazy) -> pa.RecordBatchReader:
+        """Return the rows of `frame` a batch at a time, money exact."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections and kept tables."""
+
+    @abstractmethod
+    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
+        """Return `customer_profiles` of everything stored."""
+
+
+def open_engine(settings: Settings, lake: Lake, records: Records) -> Engine:
+    """Return the engine that the settings name."""
+    if settings.engine == "duckdb":
+        return DuckDBEngine(settings, lake, records)
+    return SparkEngine(settings, lake, records)
+
+
+def _lazy(native: Any) -> Lazy:
+    frame: Lazy = nw.from_native(native)
+    return frame
+
+
+def _sorted(frame: Lazy, by: str, descending: bool) -> Lazy:
+    keys = [by] if by == "customer_id" else [by, "customer_id"]
+    return frame.sort(keys, descending=[descending, False][: len(keys)], nulls_last=True)
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    for position, field in enumerate(table.schema):
+        if not pa.types.is_decimal(field.type):
+            continue
+        column = table.column(position)
+        if (
+            field.type.scale
+        ):  # value by value: Arrow's own cast is off by one in the last digit of every third
+            plain = pa.array(
+                [None if value is None else float(value) for value in column.to_pylist()], pa.float64()
+            )
+        else:  # a sum of whole numbers is as wide as DuckDB can make it, without being money
+            plain = column.cast(pa.int64())
+        table = table.set_column(position, field.name, plain)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+@dataclass
+class _Kept:
+    """Tables that one lake version, as-of day and set of bands are kept in, and how fresh they are."""
+
+    purchases: str
+    answers: str
+    profiles: str
+    contacts: int
+
+
+class DuckDBEngine(Engine):
+    """DuckDB in this process, over the lake's own Parquet files.
+
+    A mirror of the contacts follows the records by their change sequence. The per-customer table is
+    computed once per lake version, as-of day and bands; after an edit only the rows of the changed
+    contacts are made again.
+    """
+
+    REBUILD_SHARE = 0.2
+    """Above this share of changed contacts, making the table anew is cheaper than mending it."""
+
+    def __init__(self, settings: Settings, lake: Lake, records: Records) -> None:
+        super().__init__(lake, records)
+        spill = settings.scratch / "spill"
+        spill.mkdir(parents=True, exist_ok=True)
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": settings.memory_limit,
+            "temp_directory": str(spill),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+        }
+        if settings.threads:
+            config["threads"] = settings.threads
+        self._db = duckdb.connect(":memory:", config=config)
+        self._local = threading.local()
+        self._lock = threading.RLock()
+        self._kept: OrderedDict[tuple[int, int, date, str], _Kept] = OrderedDict()
+        self._named = 0
+        self._mirrored = 0
+        folders = ", ".join(f"'{folder.replace(chr(39), chr(39) * 2)}'" for folder in (lake.root, str(spill)))
+        self._run(f"SET allowed_directories = [{folders}]")
+        self._run("SET enable_external_access = false")
+        self._run("SET lock_configuration = true")
+        mirror = CHANGED_ROWS.append(pa.field("seq", pa.int64())).empty_table()
+        self._create("contacts", self._arrow(mirror))
+
+    def table(self, name: str) -> Lazy:
+        _, files = self._lake.files(name)
+        if not files:
+            return self._arrow(schema.LAKE[name].empty_table())
+        return _lazy(self._cursor().read_parquet(files))
+
+    def collect(self, frame: Lazy) -> pd.DataFrame:
+        return _to_pandas(frame.to_native().to_arrow_table())
+
+    def page(
+        self, frame: Lazy, *, by: str, descending: bool = False, offset: int = 0, limit: int = 50
+    ) -> pd.DataFrame:
+        rows = _sorted(frame, by, descending).to_native().limit(limit, offset)
+        return _to_pandas(rows.to_arrow_table())
+
+    def batches(self, frame: Lazy) -> pa.RecordBatchReader:
+        # A cursor of its own: the thread's could answer nothing else until the last batch was read.
+        return self._db.cursor().sql(frame.to_native().sql_query()).to_arrow_reader(100_000)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
+        with self._lock:
+            self._follow_contacts()
+            key = (self._lake.version("orders"), self._lake.version("responses"), as_of, repr(bands))
+            kept = self._kept.get(key)
+            if kept is None:
+                kept = self._keep(key, as_of, bands)
+            elif kept.contacts != self._mirrored:
+                self._mend(kept, as_of, bands)
+            self._kept.move_to_end(key)
+            return self._named_table(kept.profiles)
+
+    def _follow_contacts(self) -> None:
+        """Bring the mirror of the contacts up to the records' last change."""
+        with self._records.read() as session:
+            newest = latest_change(session)
+            if newest == self._mirrored:
+                return
+            batches = list(contacts_changed_since(session, self._mirrored))
+        changed = pa.Table.from_batches(batches, CHANGED_ROWS)
+        changed = changed.append_column("seq", pa.array([newest] * len(changed), pa.int64()))
+        cursor = self._cursor()
+        cursor.register("changed_contacts", changed)
+        self._run("BEGIN")
+        if self._mirrored:
+            self._run("DELETE FROM contacts WHERE customer_id IN (SELECT customer_id FROM changed_contacts)")
+        self._run("INSERT INTO contacts SELECT * FROM changed_contacts")
+        self._run("COMMIT")
+        cursor.unregister("changed_contacts")
+        self._mirrored = newest
+
+    def _keep(self, key: tuple[int, int, date, str], as_of: date, bands: Bands) -> _Kept:
+        self._named += 1
+        number = self._named
+        kept = _Kept(f"purchases_{number}", f"answers_{number}", f"profiles_{number}", self._mirrored)
+        # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
+        metrics = f"metrics_{number}"
+        self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
+        self._create(kept.purchases, value_classes(self._named_table(metrics), shares=bands.value_class))
+        self._run(f"DROP TABLE {metrics}")
+        self._create(kept.answers, answers(self.responses(), as_of=as_of))
+        self._create(kept.profiles, self._joined(kept, as_of, bands))
+        self._kept[key] = kept
+        while len(self._kept) > KEPT_TABLES:
+            _, old = self._kept.popitem(last=False)
+            for name in (old.purchases, old.answers, old.profiles):
+                self._run(f"DROP TABLE {name}")
+        return kept
+
+    def _mend(self, kept: _Kept, as_of: date, bands: Bands) -> None:
+        """Make the rows of the contacts that changed since `kept` was made anew."""
+        changed = self._named_table("contacts").filter(nw.col("seq") > kept.contacts).select("customer_id")
+        if self.count(changed) > self.REBUILD_SHARE * self.count(self._named_table(kept.profiles)):
+            self._run(f"DROP TABLE {kept.profiles}")
+            self._create(kept.profiles, self._joined(kept, as_of, bands))
+        else:
+            self._create("mended", self._joined(kept, as_of, bands, only=changed))
+            since = f"SELECT customer_id FROM contacts WHERE seq > {kept.contacts}"
+            self._run("BEGIN")
+            self._run(f"DELETE FROM {kept.profiles} WHERE customer_id IN ({since})")
+            self._run(f"INSERT INTO {kept.profiles} BY NAME SELECT * FROM mended")
+            self._run("COMMIT")
+            self._run("DROP TABLE mended")
+        kept.contacts = self._mirrored
+
+    def _joined(self, kept: _Kept, as_of: date, bands: Bands, *, only: Lazy | None = None) -> Lazy:
+        parts = [
+            self._named_table(kept.purchases),
+            self._named_table(kept.answers),
+            self._named_table("contacts").filter(~nw.col("deleted")).select(CONTACT_ROWS.names),
+        ]
+        if only is not None:
+            parts = [part.join(only, on="customer_id", how="semi") for part in parts]
+        return customer_profiles(*parts, as_of=as_of, bands=bands)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return this thread's cursor: relations of one query must share one, threads must not."""
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._db.cursor()
+        cursor: duckdb.DuckDBPyConnection = self._local.cursor
+        return cursor
+
+    def _run(self, sql: str) -> None:
+        self._cursor().execute(sql).fetchall()
+
+    def _create(self, name: str, rows: Lazy) -> None:
+        self._run(f"CREATE TABLE {name} AS {rows.to_native().sql_query()}")
+
+    def _named_table(self, name: str) -> Lazy:
+        return _lazy(self._cursor().table(name))
+
+    def _arrow(self, table: pa.Table) -> Lazy:
+        return _lazy(self._cursor().from_arrow(table))
+
+
+class SparkEngine(Engine):
+    """A Spark Connect server that reads the same Delta tables; it must see the lake under the same path.
+
+    Spark keeps no table of a client's between two questions, so the metrics of an as-of day are written
+    beside the lake once and read from there; contacts travel with each question.
+    """
+
+    def __init__(self, settings: Settings, lake: Lake, records: Records) -> None:
+        super().__init__(lake, records)
+        try:
+            from pyspark.sql import SparkSession
+        except ImportError:
+            raise UnsafeSetting(
+                f"CLIENTELE_ENGINE is {settings.engine}, but the Spark Connect client is not installed.",
+                "Install pyspark-client, or set CLIENTELE_ENGINE to duckdb.",
+            ) from None
+        self._spark = SparkSession.builder.remote(settings.engine).create()
+        self._lock = threading.RLock()
+        self._contacts: tuple[int, Any] | None = None
+        self._kept: OrderedDict[str, None] = OrderedDict()
+
+    def table(self, name: str) -> Lazy:
+        return _lazy(self._spark.read.format("delta").load(self._lake.path(name)))
+
+    def collect(self, frame: Lazy) -> pd.DataFrame:
+        return _to_pandas(frame.to_native().toArrow())
+
+    def page(
+        self, frame: Lazy, *, by: str, descending: bool = False, offset: int = 0, limit: int = 50
+    ) -> pd.DataFrame:
+        rows = _sorted(frame, by, descending).to_native().offset(offset).limit(limit)
+        return _to_pandas(rows.toArrow())
+
+    def batches(self, frame: Lazy) -> pa.RecordBatchReader:
+        return frame.to_native().toArrow().to_reader()
+
+    def close(self) -> None:
+        self._spark.stop()
+
+    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
+        with self._lock:
+            version = self.version()
+            kept = self._keep(version, as_of, bands)
+            contacts = self._live_contacts(version.contacts)
+        return customer_profiles(
+            self._parquet(f"{kept}/purchases"),
+            self._parquet(f"{kept}/answers"),
+            _lazy(contacts),
+            as_of=as_of,
+            bands=bands,
+        )
+
+    def _keep(self, version: Version, as_of: date, bands: Bands) -> str:
+        key = repr((version.orders, version.responses, as_of, bands))
+        folder = f"{self._lake.root}/_kept/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        if folder not in self._kept:
+            self._write(rfm_scores(customer_metrics(self.orders(), as_of=as_of)), f"{folder}/metrics")
+            scored = self._parquet(f"{folder}/metrics")
+            self._write(value_classes(scored, shares=bands.value_class), f"{folder}/purchases")
+            self._write(answers(self.responses(), as_of=as_of), f"{folder}/answers")
+            self._kept[folder] = None
+            while len(self._kept) > KEPT_TABLES:
+                old, _ = self._kept.popitem(last=False)
+                shutil.rmtree(Path(old), ignore_errors=True)
+        self._kept.move_to_end(folder)
+        return folder
+
+    def _parquet(self, path: str) -> Lazy:
+        return _lazy(self._spark.read.parquet(path))
+
+    def _write(self, rows: Lazy, path: str) -> None:
+        rows.to_native().write.mode("overwrite").parquet(path)
+
+    def _live_contacts(self, newest: int) -> Any:
+        """Return the contacts as a Spark frame, sent anew after a change."""
+        if self._contacts is None or self._contacts[0] != newest:
+            with self._records.read() as session:
+                rows = pa.Table.from_batches(list(contacts_changed_since(session, 0)), CHANGED_ROWS)
+            live = rows.filter(pa.compute.invert(rows["deleted"])).select(CONTACT_ROWS.names)
+            self._contacts = (newest, self._spark.createDataFrame(live))
+        return self._contacts[1]

@@ -1,0 +1,765 @@
+"""Checks every row of a file that was read, and types those that can be accepted.
+
+Nothing is stored here. From raw text cells to two tables in the same DuckDB connection: accepted rows, typed
+as `crm.schema` says, and rejected rows, each with its line, column, value, reason and advice. Every row read
+is in exactly one of accepted, rejected and skipped.
+"""
+
+import csv
+import re
+from collections.abc import Mapping as Pairs
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from crm.errors import ClienteleError, UnreadableFile
+from crm.imports import values
+from crm.imports.mapping import REJECT_COLUMNS, Mapping, normalise, validate
+from crm.imports.reading import RawTable, identifier, literal, one_row
+from crm.imports.values import BLANKS, NO, NOT_GIVEN, YES, Question, words
+from crm.schema import KINDS, RESPONSES, Kind, column_of
+
+__all__ = ["Checked", "Question", "check", "write_rejects"]
+
+MAX_ID = 255
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+_MONEY = "DECIMAL(18,4)"
+# Wide enough that a product of two is still a decimal of 38 digits, and so exact.
+_FACTOR = "DECIMAL(19,8)"
+
+_ID_FIELDS = ("customer_id", "order_id", "response_id")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of a check: tables in the connection, counts that add up, and what to tell the user.
+
+    `accepted_table` has the columns of `crm.schema` for the kind (without the import's id; every contact
+    column) and `_row`, `_line`. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
+    where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for contacts and responses,
+    has the rows replaced by a later row of the same file: `_row`, `_line`, `id`. `responses_table` has the
+    answers found in an orders file. `assumed` and `warnings` are sentences. `rows_read` = `accepted` +
+    `rejected` + `skipped`. `first_day` and `last_day` are of the accepted rows, none for contacts.
+    """
+
+    kind: Kind
+    mapping: Mapping
+    accepted_table: str
+    rejected_table: str
+    skipped_table: str | None
+    responses_table: str | None
+    rows_read: int
+    accepted: int
+    rejected: int
+    skipped: int
+    assumed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    first_day: date | None
+    last_day: date | None
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A reason to reject a row: SQL that is true where it holds, and the source column it is about."""
+
+    condition: str
+    column: str
+    reason: str
+    advice: str
+
+
+def check(
+    connection: duckdb.DuckDBPyConnection,
+    raw: RawTable,
+    mapping: Mapping,
+    options: Pairs[str, str] | None = None,
+    *,
+    today: date | None = None,
+) -> Checked:
+    """Check all rows of a file and return the tables of accepted and rejected rows and their counts.
+
+    `options` answers questions: `date_order` (dmy, mdy), `decimal` (. or ,), `recommendation` (0-10, yes-no,
+    other). Raises Question when the file leaves such a thing open, MissingColumns when the mapping lacks a
+    required field, UnreadableFile when no cell of the order or response date is a date.
+    """
+    validate(mapping, raw.columns)
+    return _Check(
+        connection, raw, mapping, values.checked_options(options), today or datetime.now().astimezone().date()
+    ).run()
+
+
+class _Check:
+    """One check under way: its sentences, its problems and the SQL of its fields."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        raw: RawTable,
+        mapping: Mapping,
+        options: dict[str, str],
+        today: date,
+    ) -> None:
+        self._connection, self._raw, self._mapping, self._options = connection, raw, mapping, options
+        self._today = today
+        self._kind: Kind = mapping.kind
+        self._columns = mapping.columns
+        self._assumed: list[str] = [raw.dialect.sentence()]
+        self._warnings: list[str] = []
+        self._problems: list[_Problem] = []
+        self._text = values.Cells(connection, raw.table, list(mapping.columns.values()))
+        self._cells = f"{raw.table}_cells"
+        self._accepted, self._rejected = f"{raw.table}_accepted", f"{raw.table}_rejected"
+        self._skipped, self._responses = f"{raw.table}_skipped", f"{raw.table}_responses"
+
+    def run(self) -> Checked:
+        for table in (self._cells, self._accepted, self._rejected, self._skipped, self._responses):
+            self._connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+        self._say_columns()
+        self._type_cells()
+        skipped = responses = False
+        try:
+            if self._kind == "orders":
+                self._one_customer_each()
+                self._accept_orders()
+                responses = self._accept_answers()
+            else:
+                skipped = True
+                self._accept_last("customer_id" if self._kind == "contacts" else "response_id")
+            self._reject()
+            self._warn()
+        finally:
+            self._connection.execute(f"DROP TABLE IF EXISTS {identifier(self._cells)}")
+        return self._outcome(skipped=skipped, responses=responses)
+
+    # --- what is said -------------------------------------------------------------------------------
+
+    def _say_columns(self) -> None:
+        raw, columns = self._raw, self._columns
+        if raw.blank_lines:
+            self._assumed.append(f"{_count(raw.blank_lines, 'blank line')} left out.")
+        pairs = ", ".join(
+            f"{column_of(self._kind, name).title} from “{source}”" for name, source in columns.items()
+        )
+        unused = [name for name in raw.columns if name not in columns.values()]
+        left = f"; not used: {', '.join(f'“{name}”' for name in unused)}" if unused else ""
+        self._assumed.append(f"{pairs}{left}.")
+        for name, source in columns.items():
+            if column_of(self._kind, name).type == "money" and _says_multiple(source):
+                self._warnings.append(
+                    f"The header “{source}” seems to count in thousands or ten thousands; its numbers were taken "
+                    "as they stand."
+                )
+
+    # --- from text to typed cells -------------------------------------------------------------------
+
+    def _type_cells(self) -> None:
+        """Make the table of cells: one row per row read, its fields typed, `problem` the first that it has."""
+        names = [column.name for column in KINDS[self._kind] if column.name in self._columns]
+        types = {name: column_of(self._kind, name).type for name in names}
+        dates = self._read_dates([name for name in names if types[name] in {"date", "timestamp"}])
+        numeric = [name for name in names if types[name] in {"money", "number", "integer"}]
+        numbers = values.numbers(
+            self._text,
+            [self._columns[name] for name in numeric],
+            decimal=self._options.get("decimal"),
+        )
+        self._assumed += numbers.sentences
+        required = {column.name for column in KINDS[self._kind] if column.required}
+        if self._kind == "orders":
+            required |= {"amount"} if "amount" in names else {"quantity", "unit_price"}
+            required.add("order_id")
+        required.add("response_id")
+
+        inner = ["_row", "_line"]
+        outer = ["_row", "_line"]
+        last: list[_Problem] = []
+        optional: list[str] = []
+        for name in [*(n for n in _ID_FIELDS if n in names), *(n for n in names if n not in _ID_FIELDS)]:
+            source = self._columns[name]
+            title = column_of(self._kind, name).title
+            blank = f"{self._text.trimmed(source)} = ''"
+            if (types[name] != "text" or name == "recommendation") and name not in required:
+                optional.append(name)
+                blank = f"({blank} OR lower({self._text.trimmed(source)}) IN {words(NOT_GIVEN)})"
+            inner.append(f"{blank} AS {name}_blank")
+            if name in required:
+                self._problems.append(
+                    _Problem(f"{name}_blank", source, f"The {_lower(title)} is empty.", "Fill in the cell.")
+                )
+            if name in _ID_FIELDS:
+                inner.append(f"{identifier(source)} AS {name}")
+                outer.append(f"CASE WHEN {name}_blank THEN NULL ELSE {name} END AS {name}")
+                self._problems.append(
+                    _Problem(
+                        f"length({name}) > {MAX_ID}", source,
+                        f"The {_lower(title)} is longer than {MAX_ID} characters.",
+                        "Check that the right column was chosen, or shorten it.",
+                    )
+                )  # fmt: skip
+            elif types[name] in {"date", "timestamp"}:
+                inner.append(f"{dates.sql[source]} AS {name}")
+                kind = "DATE" if types[name] == "date" else "TIMESTAMP"
+                sound = f"year({name}) BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
+                outer.append(f"CASE WHEN NOT {name}_blank AND {sound} THEN {name}::{kind} END AS {name}")
+                self._problems += _date_problems(name, source, title, _example(dates, source))
+            elif name in numeric:
+                inner.append(f"{numbers.sql[source]} AS {name}_text")
+                outer += self._number(name, source, title)
+            elif types[name] == "yes/no":
+                answer = f"lower({self._text.trimmed(source)})"
+                inner.append(
+                    f"CASE WHEN {answer} IN {words(YES)} THEN true WHEN {answer} IN {words(NO)} THEN false END AS {name}"
+                )
+                outer.append(f"CASE WHEN NOT {name}_blank THEN {name} END AS {name}")
+                self._problems.append(
+                    _Problem(
+                        f"NOT {name}_blank AND {name} IS NULL", source, f"The {_lower(title)} is neither yes nor no.",
+                        "Write yes or no, or leave the cell empty.",
+                    )
+                )  # fmt: skip
+            elif name == "recommendation":
+                last += self._recommendation(source, inner, outer)
+            else:
+                inner.append(f"{identifier(source)} AS {name}")
+                outer.append(f"CASE WHEN NOT {name}_blank THEN {name} END AS {name}")
+                if name == "email":
+                    self._problems.append(
+                        _Problem(
+                            f"NOT {name}_blank AND NOT regexp_full_match(trim({name}, {BLANKS}), '[^@]+@[^@]+')",
+                            source, "The e-mail address is not one: it needs one @ with text on both sides.",
+                            "Correct the address, or leave the cell empty.",
+                        )
+                    )  # fmt: skip
+        if self._kind == "orders":
+            outer.append(self._amount())
+        self._problems += last
+        if self._kind == "responses":
+            given = [name for name in ("feedback", "recommendation") if name in names]
+            self._problems.append(
+                _Problem(
+                    " AND ".join(f"{name}_blank" for name in given), "",
+                    "The row holds neither feedback nor a recommendation.", "Leave the row out, or fill in the answer.",
+                )
+            )  # fmt: skip
+        self._say_not_given(optional)
+        cases = " ".join(
+            f"WHEN {problem.condition} THEN {number}" for number, problem in enumerate(self._problems, 1)
+        )
+        money = f", {self._total()} AS total" if self._kind == "orders" and "amount" not in names else ""
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._cells)} AS SELECT {', '.join(outer)}, "
+            f"CASE {cases} ELSE 0 END::INTEGER AS problem, NULL::VARCHAR AS owner "
+            f"FROM (SELECT *{money} FROM (SELECT {', '.join(inner)} FROM {identifier(self._raw.table)}))"
+        )
+
+    def _read_dates(self, names: list[str]) -> values.Dates:
+        sources = [self._columns[name] for name in names]
+        dates = values.dates(
+            self._text,
+            sources,
+            order=self._options.get("date_order"),
+            latest_year=self._today.year,
+        )
+        for name in names:
+            source = self._columns[name]
+            if source in dates.unread and column_of(self._kind, name).required:
+                found = ", ".join(f"“{cell}”" for cell in dates.unread[source])
+                raise UnreadableFile(
+                    f"No cell of “{source}” can be read as a date"
+                    + (f". Found: {found}." if found else ": all are empty."),
+                    "Choose the column that holds the dates, or export them like 2025-03-04.",
+                )
+        self._assumed += dates.sentences
+        return dates
+
+    def _number(self, name: str, source: str, title: str) -> list[str]:
+        """Return SQL of a number field and take note of what can be wrong with it."""
+        text = f"CASE WHEN NOT {name}_blank THEN {name}_text END"
+        whole = column_of(self._kind, name).type == "integer"
+        bad = f"NOT {name}_blank AND {name}_text IS NULL"
+        self._problems.append(
+            _Problem(
+                bad, source, f"The {_lower(title)} is not a number.", "Write it with digits, such as 12.50."
+            )
+        )
+        self._problems.append(
+            _Problem(
+                f"NOT {name}_blank AND TRY_CAST({name}_text AS {_MONEY}) IS NULL", source,
+                f"The {_lower(title)} is too large to be kept exactly.", "Check the number; 14 digits before the point fit.",
+            )
+        )  # fmt: skip
+        if name == "age":
+            self._problems.append(
+                _Problem(
+                    f"NOT {name}_blank AND (TRY_CAST({name}_text AS {_MONEY}) NOT BETWEEN 0 AND 130 "
+                    f"OR TRY_CAST({name}_text AS {_MONEY}) % 1 <> 0)",
+                    source, "The age is not a whole number from 0 to 130.", "Correct the age, or leave the cell empty.",
+                )
+            )  # fmt: skip
+        if name in {"annual_income", "acquisition_cost"}:
+            self._problems.append(
+                _Problem(
+                    f"NOT {name}_blank AND TRY_CAST({name}_text AS {_MONEY}) < 0", source,
+                    f"The {_lower(title)} is below 0.", "Correct the number, or leave the cell empty.",
+                )
+            )  # fmt: skip
+        if self._kind == "orders" and name == "amount":
+            return []
+        kind = "INTEGER" if whole else _MONEY
+        return [f"TRY_CAST(TRY_CAST({text} AS {_MONEY}) AS {kind}) AS {name}"]
+
+    def _total(self) -> str:
+        return f"TRY_CAST(quantity_text AS {_FACTOR}) * TRY_CAST(unit_price_text AS {_FACTOR})"
+
+    def _amount(self) -> str:
+        if "amount" in self._columns:
+            return f"TRY_CAST(CASE WHEN NOT amount_blank THEN amount_text END AS {_MONEY}) AS amount"
+        self._assumed.append(
+            "The amount of a line is quantity × unit price, exactly, rounded half up to 4 places."
+        )
+        self._problems.append(
+            _Problem(
+                f"TRY_CAST(total AS {_MONEY}) IS NULL", self._columns["quantity"],
+                "Quantity × unit price is too large to be kept exactly.", "Check quantity and unit price.",
+            )
+        )  # fmt: skip
+        return f"TRY_CAST(total AS {_MONEY}) AS amount"
+
+    def _recommendation(self, source: str, inner: list[str], outer: list[str]) -> list[_Problem]:
+        """Type the recommendation: a number from 0 to 10, or yes / no; any other scale is rejected."""
+        scale = self._recommendation_scale(source)
+        answer = f"lower({self._text.trimmed(source)})"
+        yes_words = YES if scale == "yes-no" else tuple(word for word in YES if word != "1")
+        no_words = NO if scale == "yes-no" else tuple(word for word in NO if word != "0")
+        number = f"TRY_CAST(regexp_extract({answer}, '^(\\d{{1,2}})([.,]0+)?$', 1) AS INTEGER)"
+        if scale != "0-10":
+            number = "NULL::INTEGER"
+        inner.append(f"{number} AS score")
+        inner.append(
+            f"CASE WHEN {answer} IN {words(yes_words)} THEN true WHEN {answer} IN {words(no_words)} THEN false END AS said"
+            if scale != "other"
+            else "NULL::BOOLEAN AS said"
+        )
+        outer.append("CASE WHEN score BETWEEN 0 AND 10 THEN score END AS recommendation")
+        outer.append("CASE WHEN score BETWEEN 0 AND 10 THEN score >= 9 ELSE said END AS recommended")
+        self._assumed.append(
+            {
+                "0-10": f"“{source}” was read as a score from 0 to 10, 9 and 10 being recommendations; or yes / no.",
+                "yes-no": f"“{source}” was read as yes or no.",
+                "other": f"“{source}” is not on a scale from 0 to 10: rows with an answer there are rejected.",
+            }[scale]
+        )
+        return [
+            _Problem(
+                "NOT recommendation_blank AND said IS NULL AND (score IS NULL OR score > 10)", source,
+                "The recommendation is neither a whole number from 0 to 10 nor yes or no.",
+                "Turn the answers into 0 to 10 or yes / no, or do not import this column.",
+            )
+        ]  # fmt: skip
+
+    def _recommendation_scale(self, source: str) -> str:
+        if "recommendation" in self._options:
+            return self._options["recommendation"]
+        answer = f"lower({self._text.trimmed(source)})"
+        spoken = tuple(word for word in YES + NO if word not in {"0", "1"})
+        low, high, scores, beyond, said, example = one_row(
+            self._connection,
+            f"SELECT min(n), max(n), count(n), count(*) FILTER (n > 10), count(*) FILTER (a IN {words(spoken)}), "
+            "min(a) FILTER (n IS NOT NULL) FROM (SELECT a, TRY_CAST(regexp_extract(a, '^(\\d{1,6})([.,]0+)?$', 1) "
+            f"AS INTEGER) AS n FROM (SELECT {answer} AS a FROM {identifier(self._raw.table)}))",
+        )
+        if not scores:
+            return "yes-no"
+        if high <= 1 and said:
+            return "yes-no"
+        if beyond * 2 > scores:
+            return "other"
+        if high > 5:
+            return "0-10"
+        choices = [
+            ("0-10", "a score from 0 to 10, where 9 and 10 recommend"),
+            ("other", "another scale, such as 1 to 5 stars; such answers are not imported"),
+        ]
+        if high <= 1:
+            choices.insert(1, ("yes-no", "1 is yes and 0 is no"))
+        raise Question(
+            option="recommendation",
+            field=source,
+            choices=tuple(choices),
+            examples=(str(example),),
+            question=f"The answers in “{source}” run from {low} to {high} only: which scale are they on?",
+        )
+
+    def _say_not_given(self, optional: list[str]) -> None:
+        """Say how many optional cells hold a word for nothing and were read as empty."""
+        for name in optional:
+            source = self._columns[name]
+            (count,) = one_row(
+                self._connection,
+                f"SELECT count(*) FROM {identifier(self._raw.table)} WHERE lower({self._text.trimmed(source)}) IN {words(NOT_GIVEN)}",
+            )
+            if count:
+                self._assumed.append(
+                    f"{_count(count, 'cell')} of “{source}” with a word for nothing (such as N/A) read as empty."
+                )
+
+    # --- accepted rows ------------------------------------------------------------------------------
+
+    def _one_customer_each(self) -> None:
+        """Derive missing order ids, and reject lines whose order began with another customer."""
+        if "order_id" not in self._columns:
+            self._derive("order_id", "ordered_at")
+            return
+        cells = identifier(self._cells)
+        owners = (
+            f"SELECT order_id, arg_min(customer_id, _row) AS owner FROM {cells} WHERE problem = 0 "
+            "GROUP BY order_id HAVING min(customer_id) <> max(customer_id)"
+        )
+        self._problems.append(
+            _Problem(
+                "", self._columns["customer_id"], "", "Correct the customer or the order ID of the line."
+            )
+        )
+        self._connection.execute(
+            f"UPDATE {cells} SET problem = {len(self._problems)}, owner = o.owner FROM ({owners}) o "
+            f"WHERE {cells}.order_id = o.order_id AND problem = 0 AND customer_id <> o.owner"
+        )
+
+    def _derive(self, name: str, moment: str) -> None:
+        """Give every row with a customer and a date an id of customer, day and position within both.
+
+        Rows rejected for another reason keep their position, so that it does not move when they are mended.
+        """
+        cells = identifier(self._cells)
+        self._connection.execute(f"ALTER TABLE {cells} RENAME TO {identifier(self._cells + '_bare')}")
+        bare = identifier(self._cells + "_bare")
+        known = f"customer_id IS NOT NULL AND length(customer_id) <= {MAX_ID} AND {moment} IS NOT NULL"
+        self._connection.execute(
+            f"CREATE TABLE {cells} AS SELECT *, '~' || customer_id || '~' || strftime({moment}, '%Y%m%d') || '~' || "
+            f"row_number() OVER (PARTITION BY customer_id, {moment}::DATE ORDER BY _row) AS {name} FROM {bare} "
+            f"WHERE {known} UNION ALL SELECT *, NULL AS {name} FROM {bare} WHERE NOT ({known})"
+        )
+        self._connection.execute(f"DROP TABLE {bare}")
+        what = "orders" if name == "order_id" else "responses"
+        self._assumed.append(
+            f"The file does not number its {what}: each row is one, numbered by customer, day and position within "
+            "that day. A later file that holds a day again must hold the whole day."
+        )
+
+    def _field(self, name: str, kind: str) -> str:
+        return name if name in self._columns else f"NULL::{kind} AS {name}"
+
+    def _accept_orders(self) -> None:
+        texts = ", ".join(
+            self._field(name, "VARCHAR") for name in ("product", "category", "channel", "currency")
+        )
+        line = "1::INTEGER"  # a derived order has one line
+        if "order_id" in self._columns:
+            line = "row_number() OVER (PARTITION BY order_id ORDER BY _row)::INTEGER"
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._accepted)} AS SELECT order_id, {line} AS line, customer_id, ordered_at, "
+            f"{_days('ordered_at')}, amount, {self._field('quantity', _MONEY)}, {self._field('unit_price', _MONEY)}, "
+            f"{texts}, _row, _line FROM {identifier(self._cells)} WHERE problem = 0"
+        )
+
+    def _accept_answers(self) -> bool:
+        """Make the table of answers in an orders file, one per order that has one; return whether there is one."""
+        asked = [name for name in ("feedback", "recommendation") if name in self._columns]
+        if not asked:
+            return False
+        feedback = "NULL::VARCHAR AS feedback"
+        if "feedback" in asked:
+            feedback = "arg_min(feedback, _row) FILTER (feedback IS NOT NULL) AS feedback"
+        scores = "NULL::INTEGER AS recommendation, NULL::BOOLEAN AS recommended"
+        if "recommendation" in asked:
+            # One answer gives both, so that the score of one line never meets the yes of another.
+            scores = (
+                "arg_min(coalesce(recommendation, -1), _row) FILTER (recommended IS NOT NULL) AS recommendation, "
+                "arg_min(recommended, _row) FILTER (recommended IS NOT NULL) AS recommended"
+            )
+        given = " OR ".join(
+            "feedback IS NOT NULL" if name == "feedback" else "recommended IS NOT NULL" for name in asked
+        )
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._responses)} AS SELECT response_id, customer_id, order_id, responded_at, "
+            f"{_days('responded_at')}, feedback, CASE WHEN recommendation >= 0 THEN recommendation END AS recommendation, "
+            "recommended FROM (SELECT '~' || order_id AS response_id, any_value(customer_id) AS customer_id, order_id, "
+            f"arg_min(ordered_at, _row) AS responded_at, {feedback}, {scores} FROM {identifier(self._cells)} "
+            f"WHERE problem = 0 AND ({given}) GROUP BY order_id) ORDER BY response_id"
+        )
+        self._assumed.append(
+            "Answers in the order file count for the order they stand in, one for each order."
+        )
+        several = " OR ".join(
+            "count(DISTINCT feedback) > 1"
+            if name == "feedback"
+            else "count(DISTINCT (recommendation, recommended)) FILTER (recommended IS NOT NULL) > 1"
+            for name in asked
+        )
+        (differing,) = one_row(
+            self._connection,
+            f"SELECT count(*) FROM (SELECT order_id FROM {identifier(self._cells)} WHERE problem = 0 "
+            f"GROUP BY order_id HAVING {several})",
+        )
+        if differing:
+            self._warnings.append(
+                f"{_count(differing, 'order')} with different answers on their lines; the first was taken."
+            )
+        return True
+
+    def _accept_last(self, key: str) -> None:
+        """Accept contacts or responses: of several rows with one id the last is taken."""
+        if key not in self._columns:
+            self._derive(key, "responded_at")
+        if self._kind == "contacts":
+            kinds = {
+                "text": "VARCHAR",
+                "date": "DATE",
+                "integer": "INTEGER",
+                "money": _MONEY,
+                "yes/no": "BOOLEAN",
+            }
+            fields = [self._field(column.name, kinds[column.type]) for column in KINDS["contacts"]]
+        else:
+            kinds = {"recommendation": "INTEGER", "recommended": "BOOLEAN"}
+            fields = []
+            for name in RESPONSES.names:
+                if name == "day":
+                    fields.append(_days("responded_at"))
+                elif name in {"response_id", "customer_id", "responded_at"}:
+                    fields.append(name)
+                elif name == "recommended":
+                    fields.append(name if "recommendation" in self._columns else f"NULL::BOOLEAN AS {name}")
+                elif name != "import_id":
+                    fields.append(self._field(name, kinds.get(name, "VARCHAR")))
+        cells = identifier(self._cells)
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._skipped)} AS SELECT _row, _line, {key} AS id FROM (SELECT *, "
+            f"max(_row) OVER (PARTITION BY {key}) AS last_row FROM {cells} WHERE problem = 0) "
+            "WHERE _row <> last_row ORDER BY _row"
+        )
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._accepted)} AS SELECT {', '.join(fields)}, _row, _line FROM {cells} "
+            f"WHERE problem = 0 AND _row NOT IN (SELECT _row FROM {identifier(self._skipped)}) ORDER BY _row"
+        )
+
+    # --- rejected rows ------------------------------------------------------------------------------
+
+    def _reject(self) -> None:
+        raw = identifier(self._raw.table)
+        branches = []
+        for number, problem in enumerate(self._problems, 1):
+            value = f"r.{identifier(problem.column)}" if problem.column else "''"
+            reason = literal(problem.reason)
+            if not problem.condition:
+                reason = "'The order ' || c.order_id || ' belongs to customer ' || c.owner || '.'"
+            branches.append((number, problem.column, value, reason, problem.advice))
+
+        def choose(texts: list[str]) -> str:
+            cases = " ".join(
+                f"WHEN {branch[0]} THEN {text}" for branch, text in zip(branches, texts, strict=True)
+            )
+            return f"CASE c.problem {cases} END"
+
+        key = {"orders": "order_id", "responses": "response_id"}.get(self._kind, "")
+        derived = "c." + key if key and key not in self._columns else "NULL::VARCHAR"
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._rejected)} AS SELECT c._row, c._line, "
+            f'{choose([literal(branch[1]) for branch in branches])} AS "column", '
+            f"{choose([branch[2] for branch in branches])} AS value, {choose([branch[3] for branch in branches])} AS reason, "
+            f"{choose([literal(branch[4]) for branch in branches])} AS advice, {derived} AS derived_id "
+            f"FROM {identifier(self._cells)} c JOIN {raw} r ON r._row = c._row WHERE c.problem > 0 "
+            "UNION ALL SELECT _row, _line, '', text, reason, 'Correct the line so that it has the same columns as the "
+            f"header.', NULL FROM {identifier(self._raw.rejects_table)} ORDER BY 1"
+        )
+
+    # --- warnings -----------------------------------------------------------------------------------
+
+    def _warn(self) -> None:
+        cells, raw = identifier(self._cells), identifier(self._raw.table)
+        names = ", ".join(map(identifier, self._raw.columns))
+        if self._kind != "contacts":
+            moment = "ordered_at" if self._kind == "orders" else "responded_at"
+            (future,) = one_row(
+                self._connection,
+                f"SELECT count(*) FROM {cells} WHERE problem = 0 AND {moment}::DATE > DATE '{self._today.isoformat()}'",
+            )
+            if future:
+                self._warnings.append(f"{_count(future, 'row')} dated after today.")
+            (twice,) = one_row(
+                self._connection, f"SELECT count(*) - count(DISTINCT hash({names})) FROM {raw}"
+            )
+            if twice:
+                self._warnings.append(
+                    f"{_count(twice, 'row')} the same as an earlier row, cell for cell; all were kept."
+                )
+            rows, customers, most, customer = one_row(
+                self._connection,
+                "SELECT coalesce(sum(n), 0), count(*), max(n), arg_max(customer_id, n) FROM (SELECT customer_id, "
+                f"count(*) AS n FROM {cells} WHERE problem = 0 GROUP BY customer_id)",
+            )
+            if customers > 1 and rows >= 20 and most * 2 > rows:
+                self._warnings.append(
+                    f"The customer {customer} has {most:,} of {rows:,} rows: perhaps a stand-in for unknown customers."
+                )
+        source = self._columns["customer_id"]
+        (padded,) = one_row(
+            self._connection,
+            f"SELECT count(DISTINCT {identifier(source)}) FROM {identifier(self._raw.table)} "
+            f"WHERE {identifier(source)} <> {self._text.trimmed(source)} AND {self._text.trimmed(source)} <> ''",
+        )
+        if padded:
+            self._warnings.append(
+                f"{_count(padded, 'customer ID')} with blanks before or after, kept as the file writes them."
+            )
+        if self._kind == "orders":
+            self._warn_of_orders()
+        else:
+            (skipped,) = one_row(self._connection, f"SELECT count(*) FROM {identifier(self._skipped)}")
+            if skipped:
+                what = "customer" if self._kind == "contacts" else "response"
+                self._warnings.append(
+                    f"{_count(skipped, 'row')} skipped because a later row of the file has the same {what} ID."
+                )
+
+    def _warn_of_orders(self) -> None:
+        cells = identifier(self._cells)
+        rounded_of = "amount" if "amount" in self._columns else "unit_price"
+        source = self._columns[rounded_of]
+        (rounded,) = one_row(
+            self._connection,
+            f"SELECT count(*) FROM {identifier(self._raw.table)} WHERE "
+            f"regexp_matches({identifier(source)}, '[.,]\\d{{4}}\\d*[1-9]')",
+        )
+        if rounded:
+            self._warnings.append(
+                f"{_count(rounded, 'number')} of “{source}” with more than 4 decimal places, rounded half up to 4."
+            )
+        if "currency" in self._columns:
+            (currencies,) = one_row(
+                self._connection,
+                f"SELECT string_agg(DISTINCT currency, ', ' ORDER BY currency) FROM {cells} WHERE problem = 0",
+            )
+            if currencies and ", " in currencies:
+                self._warnings.append(
+                    f"The amounts are in several currencies ({currencies[:80]}) and are added as they stand."
+                )
+        if "order_id" in self._columns:
+            (torn,) = one_row(
+                self._connection,
+                f"SELECT count(DISTINCT order_id) FROM {cells} WHERE problem > 0 AND order_id IN "
+                f"(SELECT order_id FROM {cells} WHERE problem = 0)",
+            )
+            if torn:
+                self._warnings.append(
+                    f"{_count(torn, 'order')} with some lines accepted and some rejected: mend them in the whole file and "
+                    "import that again, for an order named again is replaced."
+                )
+
+    # --- outcome ------------------------------------------------------------------------------------
+
+    def _outcome(self, *, skipped: bool, responses: bool) -> Checked:
+        def count(table: str) -> int:
+            return int(one_row(self._connection, f"SELECT count(*) FROM {identifier(table)}")[0])
+
+        accepted, rejected = count(self._accepted), count(self._rejected)
+        left = count(self._skipped) if skipped else 0
+        rows_read = self._raw.row_count + self._raw.reader_rejects
+        if accepted + rejected + left != rows_read:
+            raise ClienteleError(
+                f"Of {rows_read:,} rows read, {accepted:,} were accepted, {rejected:,} rejected and {left:,} skipped, "
+                "which does not add up: the import was stopped.",
+                "Nothing was changed. Please report this together with the file's header.",
+            )
+        first = last = None
+        if self._kind != "contacts":
+            moment = "ordered_at" if self._kind == "orders" else "responded_at"
+            first, last = one_row(
+                self._connection,
+                f"SELECT min({moment})::DATE, max({moment})::DATE FROM {identifier(self._accepted)}",
+            )
+        return Checked(
+            kind=self._kind,
+            mapping=self._mapping,
+            accepted_table=self._accepted,
+            rejected_table=self._rejected,
+            skipped_table=self._skipped if skipped else None,
+            responses_table=self._responses if responses else None,
+            rows_read=rows_read,
+            accepted=accepted,
+            rejected=rejected,
+            skipped=left,
+            assumed=tuple(self._assumed),
+            warnings=tuple(self._warnings),
+            first_day=first,
+            last_day=last,
+        )
+
+
+def _date_problems(name: str, source: str, title: str, example: str) -> list[_Problem]:
+    return [
+        _Problem(
+            f"NOT {name}_blank AND {name} IS NULL", source, f"The {_lower(title)} cannot be read as a date.",
+            f"Write it as a date that exists{example}.",
+        ),
+        _Problem(
+            f"NOT {name}_blank AND year({name}) NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR}", source,
+            f"The {_lower(title)} is not between the years {FIRST_YEAR} and {LAST_YEAR}.", "Correct the year.",
+        ),
+    ]  # fmt: skip
+
+
+def _example(dates: values.Dates, source: str) -> str:
+    cell = dates.examples.get(source)
+    return f", such as {cell}" if cell else ", such as 2025-03-04"
+
+
+def _days(moment: str) -> str:
+    return f"date_diff('day', DATE '1970-01-01', {moment}::DATE)::INTEGER AS \"day\""
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _says_multiple(header: str) -> bool:
+    return bool(re.search(r"[(（\[【]\s*[^)）\]】]*(\bk|千|万)|thousand", header.lower()))
+
+
+def write_rejects(connection: duckdb.DuckDBPyConnection, raw: RawTable, checked: Checked, path: Path) -> None:
+    """Write every rejected row to a CSV file: its cells verbatim, then line, column, value, reason, advice.
+
+    Rows that could not be split have their text, as it stands in the file, as the value. Where ids were
+    derived, a column with the row's own id is added, so that the mended file cannot replace other rows. The
+    cells are written as they came, without the guard against spreadsheet formulas that other exports have:
+    a mended file must import as the same values. UTF-8 with a byte order mark.
+    """
+    key = {"orders": "order_id", "responses": "response_id"}.get(checked.kind, "")
+    derived = bool(key) and key not in checked.mapping.columns
+    header = [*raw.columns]
+    if derived:
+        header.append(
+            f"{key} (derived)" if any(normalise(name) == normalise(key) for name in header) else key
+        )
+    header += REJECT_COLUMNS
+    cells = "".join(f"r.{identifier(name)}, " for name in raw.columns)
+    # A row without customer or date has no position; its own text and place name it.
+    own = (
+        f"coalesce(j.derived_id, '~' || md5(concat_ws(chr(31), {cells}j.value, j._row))), " if derived else ""
+    )
+    found = connection.execute(
+        f'SELECT {cells}{own}j._line, j."column", j.value, j.reason, j.advice '
+        f"FROM {identifier(checked.rejected_table)} j LEFT JOIN {identifier(raw.table)} r ON r._row = j._row "
+        "ORDER BY j._row"
+    )
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        while rows := found.fetchmany(10_000):
+            writer.writerows(rows)

@@ -1,0 +1,97 @@
+"""One frozen set of settings, read from the environment (`CLIENTELE_…`)."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crm.errors import UnsafeSetting
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where the stores are and which engine computes.
+
+    Every field is set by an environment variable of the same name in capitals behind `CLIENTELE_`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CLIENTELE_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=ROOT / "data" / "store", description="Folder of both stores and the temporary files."
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of the records; empty: a SQLite file in `home`. "
+        "PostgreSQL: postgresql+psycopg://user:password@host/name.",
+    )
+    lake_url: str = Field(
+        default="", description="Folder or object-store URL of the lake; empty: a folder in `home`."
+    )
+    engine: str = Field(
+        default="duckdb", description="`duckdb`, or `sc://host:port` of a Spark Connect server."
+    )
+    memory_limit: str = Field(
+        default="4GB", description="Memory DuckDB may use before it spills to `home`, such as 4GB."
+    )
+    threads: int = Field(default=0, ge=0, description="Threads of DuckDB; 0: one per core.")
+    log_level: str = Field(default="INFO", description="Least severe level that is logged.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value != "duckdb" and not re.fullmatch(r"sc://[\w.\-]+(:\d+)?(/.*)?", value):
+            raise ValueError(f"is {value!r}; use duckdb or sc://host:port")
+        return value
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)", value):
+            raise ValueError(f"is {value!r}; use a number and a unit, such as 4GB")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            raise ValueError(f"is {value!r}; use DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @property
+    def records_url(self) -> str:
+        """URL of the records database, the default resolved."""
+        return self.database_url or f"sqlite:///{self.home / 'records.sqlite3'}"
+
+    @property
+    def lake_root(self) -> str:
+        """Folder or URL that holds the lake's tables, the default resolved."""
+        return self.lake_url or str(self.home / "lake")
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for staged uploads, rejects and spilled work."""
+        return self.home / "scratch"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Return the settings of the environment, with `overrides` on top.
+
+    Raises UnsafeSetting naming the first variable that cannot be used.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "CLIENTELE_" + str(first["loc"][0]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UnsafeSetting(
+            f"{name} {reason}.", "Correct the environment variable and start again."
+        ) from None

@@ -1,0 +1,589 @@
+"""Everything a page shows and a command prints: one question in, one answer out.
+
+The pages and the command line both stand on this module, so a number is the same wherever it is read.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+
+from crm import audiences, exports
+from crm.analytics import loyalty as loyalty_of
+from crm.analytics import rfm
+from crm.analytics.customers import with_purchase
+from crm.analytics.lifetime_value import (
+    MIN_TEST_DAYS,
+    Assumptions,
+    FlatRevenueTest,
+    flat_revenue_halves,
+    test_window,
+    value_bins,
+)
+from crm.analytics.loyalty import NetPromoterScore, net_promoter_score, rate
+from crm.analytics.revenue import activity_by_bucket, revenue_by_day
+from crm.analytics.segments import Bands, Scheme, find_scheme, segment_summary
+from crm.analytics.tables import day_of
+from crm.engine import Engine, Lazy, Version, open_engine
+from crm.errors import InvalidValue, NotEnoughData, NotFound
+from crm.imports import loading
+from crm.lake import Lake
+from crm.records.audiences import find_audience
+from crm.records.database import Records
+from crm.records.settings_values import get_value, set_value
+from crm.schema import FIELD, FIELDS
+from crm.settings import Settings
+
+HISTOGRAM_BINS = 40
+SPARK_POINTS = 12
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a period beside that of the period before, which is nothing where it is not known."""
+
+    now: float | None
+    before: float | None
+    series: tuple[float, ...]
+
+    @property
+    def change(self) -> float | None:
+        """(Now − before) ÷ before; nothing where that is not defined."""
+        if self.now is None or not self.before or self.before < 0:
+            return None
+        return (self.now - self.before) / self.before
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The business in a period of `days` that ends with the as-of day.
+
+    months: one row per calendar month: month (first day), revenue, purchases, year_before (revenue of the
+    month a year earlier, or nothing), complete (whether the as-of day has reached its end).
+    """
+
+    as_of: date
+    first: date
+    days: int
+    revenue: Figure
+    purchases: Figure
+    buyers: Figure
+    new_customers: Figure
+    average_order_value: Figure
+    months: pd.DataFrame
+    rfm: "Segments"
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A scheme's segments, in its own order: segment, customers, revenue, orders, recency_days (mean), share."""
+
+    scheme: Scheme
+    as_of: date
+    customers: int
+    revenue: float
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class LifetimeValue:
+    """DCF lifetime value of the customers with a purchase, and how its rule did in the past.
+
+    bins: one row per bin of value: low, high, customers; the outer bins hold what lies beyond.
+    segments: one row per segment: segment, customers, lifetime_value (sum), mean, acquisition_cost (sum).
+    """
+
+    as_of: date
+    assumptions: Assumptions
+    customers: int
+    total: float
+    mean: float | None
+    median: float | None
+    annual_revenue: float
+    acquisition_cost: float
+    below_cost: int
+    bins: pd.DataFrame
+    segments: pd.DataFrame
+    test: FlatRevenueTest
+
+
+@dataclass(frozen=True)
+class Loyalty:
+    """Loyalty of the customers with a purchase.
+
+    lifecycle: one row per full year since the first purchase (segment is the year, from 0).
+    segments: one row per segment of the scheme asked for. Both with customers, repeat_customers,
+    purchases, feedback_answers, recommendations, lifecycle_years (mean) and the three rates.
+    """
+
+    as_of: date
+    customers: int
+    repeat_rate: float | None
+    feedback_rate: float | None
+    recommendation_rate: float | None
+    lifecycle_years: float | None
+    nps: NetPromoterScore
+    lifecycle: pd.DataFrame
+    segments: pd.DataFrame
+
+
+class Workbench:
+    """One opened store: its records, its lake and its engine."""
+
+    def __init__(self, settings: Settings, records: Records, lake: Lake, engine: Engine) -> None:
+        self.settings = settings
+        self.records = records
+        self.lake = lake
+        self.engine = engine
+        self.importer = loading.Importer(settings, lake, records)
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Workbench":
+        """Return the workbench of `settings`, its stores made or brought up to date.
+
+        An import that a crash left half done is finished if all of it was written, and taken back if not.
+        """
+        settings.home.mkdir(parents=True, exist_ok=True)
+        records = Records.open(settings.records_url)
+        records.migrate()
+        lake = Lake.open(settings.lake_root)
+        workbench = cls(settings, records, lake, open_engine(settings, lake, records))
+        workbench.importer.recover()
+        return workbench
+
+    def close(self) -> None:
+        """Close both stores."""
+        self.engine.close()
+        self.records.close()
+
+    def version(self) -> Version:
+        """Return the version of what is stored: equal versions, equal answers."""
+        return self.engine.version()
+
+    # Days
+
+    def days(self) -> tuple[date, date] | None:
+        """Return the first and last day with an order, or nothing in an empty lake."""
+        return self.engine.days()
+
+    def as_of(self, chosen: date | None = None) -> date:
+        """Return the day to look at: the one chosen, else the last day with an order.
+
+        Raises NotEnoughData where there are no orders.
+        """
+        if chosen is not None:
+            return chosen
+        days = self.days()
+        if days is None:
+            raise NotEnoughData(
+                "There are no orders yet.", "Import a file of orders, or load the sample shop."
+            )
+        return days[1]
+
+    # Customers
+
+    def bands(self) -> Bands:
+        """Return the limits between segments as last edited."""
+        with self.records.read() as session:
+            stored = get_value(session, "bands", {})
+        return bands_from(stored)
+
+    def save_bands(self, bands: Bands, *, actor: str) -> int | None:
+        """Store the limits between segments; return the event to undo it by, if anything changed."""
+        with self.records.write() as session:
+            return set_value(session, key="bands", value=bands_as_json(bands), actor=actor).event_id
+
+    def customers(self, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
+        """Return the per-customer table: one row per customer, the columns of schema.FIELDS."""
+        return self.engine.customers(as_of=as_of, bands=self.bands(), assumptions=assumptions)
+
+    def find_customer(self, customer_id: str, *, as_of: date) -> dict[str, Any]:
+        """Return one customer's row. Raises NotFound."""
+        one = self.customers(as_of=as_of).filter(nw.col("customer_id") == customer_id)
+        rows = self.engine.collect(one)
+        if rows.empty:
+            raise NotFound(
+                f"There is no customer {customer_id!r}.",
+                "Check the ID, or search for the customer on the Contacts page.",
+            )
+        return {str(name): _plain(value) for name, value in rows.iloc[0].items()}
+
+    def customer_orders(
+        self, customer_id: str, *, offset: int = 0, limit: int = 50
+    ) -> tuple[pd.DataFrame, int]:
+        """Return a page of one customer's order lines, newest first, and how many there are in all."""
+        lines = self.engine.orders().filter(nw.col("customer_id") == customer_id)
+        newest = lines.sort(["ordered_at", "order_id", "line"], descending=[True, False, False])
+        shown = newest.head(offset + limit)
+        return self.engine.collect(shown).iloc[offset:].reset_index(drop=True), self.engine.count(lines)
+
+    def search_customers(self, text: str, *, as_of: date, contacts_only: bool = False) -> Lazy:
+        """Return the customers whose ID, name, e-mail, phone, company or city contains `text`."""
+        customers = self.customers(as_of=as_of)
+        if contacts_only:
+            customers = customers.filter(~nw.col("name").is_null() | ~nw.col("email").is_null())
+        needle = text.strip().lower()
+        if not needle:
+            return customers
+        columns = ("customer_id", "name", "email", "phone", "company", "city")
+        hits = [nw.col(name).str.to_lowercase().str.contains(needle, literal=True) for name in columns]
+        return customers.filter(nw.any_horizontal(*hits, ignore_nulls=True))
+
+    # Analytics
+
+    def overview(self, *, as_of: date, days: int = 90) -> Overview:
+        """Return the business in the `days` up to `as_of`, beside the `days` before."""
+        spread = self.days()
+        if spread is None:
+            raise NotEnoughData(
+                "There are no orders yet.", "Import a file of orders, or load the sample shop."
+            )
+        first = as_of - timedelta(days=days - 1)
+        orders = self.engine.orders()
+        pair = self._buckets(orders, as_of, days, 2)
+        points = self._buckets(orders, as_of, max(1, days // SPARK_POINTS), SPARK_POINTS)
+        known_before = first - timedelta(days=days) >= spread[0]
+        customers = self.customers(as_of=as_of)
+        arrivals = self.engine.collect(
+            with_purchase(customers).group_by("first_order_day").agg(customers=nw.len())
+        )
+
+        def figure(name: str) -> Figure:
+            values = pair[name]
+            return Figure(values[1], values[0] if known_before else None, tuple(points[name]))
+
+        def arrived(last: date, width: int) -> float:
+            day = pd.to_datetime(arrivals["first_order_day"]).dt.date
+            inside = (day > last - timedelta(days=width)) & (day <= last)
+            return float(arrivals.loc[inside, "customers"].sum())
+
+        width = max(1, days // SPARK_POINTS)
+        series = tuple(
+            arrived(as_of - timedelta(days=width * back), width) for back in reversed(range(SPARK_POINTS))
+        )
+        before = arrived(first - timedelta(days=1), days) if known_before else None
+        daily = self.engine.collect(revenue_by_day(orders, as_of=as_of))
+        return Overview(
+            as_of=as_of,
+            first=first,
+            days=days,
+            revenue=figure("revenue"),
+            purchases=figure("purchases"),
+            buyers=figure("buyers"),
+            new_customers=Figure(arrived(as_of, days), before, series),
+            average_order_value=figure("average_order_value"),
+            months=_months(daily, as_of),
+            rfm=self.segments("rfm", as_of=as_of),
+        )
+
+    def _buckets(self, orders: Lazy, last: date, width: int, buckets: int) -> pd.DataFrame:
+        found = self.engine.collect(activity_by_bucket(orders, last=last, width=width, buckets=buckets))
+        rows = found.set_index("bucket").reindex(range(buckets - 1, -1, -1)).fillna(0.0).reset_index()
+        rows["average_order_value"] = (rows["purchase_total"] / rows["purchases"]).where(
+            rows["purchases"] > 0
+        )
+        return rows.astype(float).astype(object).where(rows.notna(), None)
+
+    def segments(self, scheme: str, *, as_of: date) -> Segments:
+        """Return the segments of the scheme called `scheme`. Raises NotFound for an unknown one."""
+        found = find_scheme(scheme)
+        rows = self.engine.collect(segment_summary(self.customers(as_of=as_of), scheme=found))
+        customers = int(rows["customers"].sum())
+        known = list(found.segments)
+        order = {
+            name: place for place, name in enumerate([*known, *sorted(set(rows["segment"]) - set(known))])
+        }
+        rows = rows.sort_values("segment", key=lambda names: names.map(order)).reset_index(drop=True)
+        rows["share"] = rows["customers"] / customers if customers else 0.0
+        return Segments(found, as_of, customers, float(rows["revenue"].sum()), rows)
+
+    def lifetime_value(
+        self, assumptions: Assumptions, *, as_of: date, scheme: str = "value_class"
+    ) -> LifetimeValue:
+        """Return DCF lifetime values under `assumptions`, and the test of the rule they rest on."""
+        found = find_scheme(scheme)
+        value = nw.col("dcf_lifetime_value")
+        cost = nw.col("acquisition_cost").cast(nw.Float64).fill_null(assumptions.acquisition_cost)
+        buyers = with_purchase(self.customers(as_of=as_of, assumptions=assumptions)).with_columns(
+            cost=cost, loses=nw.when(value < 0).then(nw.lit(1)).otherwise(nw.lit(0))
+        )
+        totals = self.engine.row(
+            buyers.select(
+                customers=nw.len(),
+                total=value.sum(),
+                annual_revenue=nw.col("annual_revenue").sum(),
+                cost=nw.col("cost").sum(),
+                below_cost=nw.col("loses").sum(),
+                low=value.min(),
+                median=value.median(),
+                quantile=value.quantile(0.98, interpolation="linear"),
+            )
+        )
+        customers = int(totals["customers"])
+        segments = self.engine.collect(
+            buyers.with_columns(segment=nw.col(found.column))
+            .group_by("segment")
+            .agg(
+                customers=nw.len(),
+                lifetime_value=value.sum(),
+                mean=value.mean(),
+                acquisition_cost=nw.col("cost").sum(),
+            )
+        )
+        order = {name: place for place, name in enumerate(found.segments)}
+        segments = segments.sort_values(
+            "segment", key=lambda names: names.map(lambda name: order.get(name, len(order)))
+        ).reset_index(drop=True)
+        return LifetimeValue(
+            as_of=as_of,
+            assumptions=assumptions,
+            customers=customers,
+            total=float(totals["total"] or 0),
+            mean=rate(float(totals["total"] or 0), customers),
+            median=totals["median"],
+            annual_revenue=float(totals["annual_revenue"] or 0),
+            acquisition_cost=float(totals["cost"] or 0),
+            below_cost=int(totals["below_cost"] or 0),
+            bins=self._bins(buyers, totals)
+            if customers
+            else pd.DataFrame(columns=["low", "high", "customers"]),
+            segments=segments,
+            test=self.flat_revenue_test(as_of=as_of),
+        )
+
+    def _bins(self, buyers: Lazy, totals: dict[str, Any]) -> pd.DataFrame:
+        low, high = float(totals["low"]), float(totals["quantile"])
+        width = _round_width((high - low) / HISTOGRAM_BINS)
+        start = width * (low // width)
+        number = value_bins(nw.col("dcf_lifetime_value"), low=start, width=width, bins=HISTOGRAM_BINS)
+        counts = self.engine.collect(
+            buyers.with_columns(bin=number).group_by("bin").agg(customers=nw.len())
+        ).set_index("bin")["customers"]
+        return pd.DataFrame(
+            {
+                "low": [start + width * place for place in range(HISTOGRAM_BINS)],
+                "high": [start + width * (place + 1) for place in range(HISTOGRAM_BINS)],
+                "customers": counts.reindex(range(HISTOGRAM_BINS), fill_value=0).astype(int).to_numpy(),
+            }
+        )
+
+    def flat_revenue_test(self, *, as_of: date) -> FlatRevenueTest:
+        """Return how "the next period brings what the last one did" held on this history."""
+        spread = self.days()
+        if spread is None or spread[0] > as_of:
+            return FlatRevenueTest(None, 0, None, None, 0, ("There are no orders up to this day.",))
+        cut, days = test_window(spread[0], as_of)
+        if days < MIN_TEST_DAYS:
+            reason = (
+                f"The orders cover {(as_of - spread[0]).days + 1} days; the test needs at least "
+                f"{2 * MIN_TEST_DAYS}: one half to predict from and one to compare with."
+            )
+            return FlatRevenueTest(cut, days, None, None, 0, (reason,))
+        row = self.engine.row(flat_revenue_halves(self.engine.orders(), cut=cut, days=days))
+        return FlatRevenueTest(
+            cut, days, float(row["predicted"] or 0), float(row["actual"] or 0), int(row["customers"])
+        )
+
+    def new_customers(self, *, as_of: date, days: int = 365) -> int:
+        """Return how many customers made their first purchase in the `days` up to `as_of`."""
+        first = as_of - timedelta(days=days - 1)
+        return self.engine.count(
+            with_purchase(self.customers(as_of=as_of)).filter(nw.col("first_order_day") >= first)
+        )
+
+    def loyalty(self, *, as_of: date, scheme: str = "rfm") -> Loyalty:
+        """Return repeat, feedback and recommendation rates, in all, by lifecycle year and by segment."""
+        found = find_scheme(scheme)
+        customers = self.customers(as_of=as_of)
+        collect = self.engine.collect
+        totals = collect(loyalty_of.loyalty_totals(customers))
+        counts = collect(loyalty_of.score_counts(self.engine.responses(), as_of=as_of))
+        nps = net_promoter_score(dict(zip(counts["recommendation"], counts["answers"], strict=True)))
+        lifecycle = _with_rates(collect(loyalty_of.loyalty_by_lifecycle(customers))).sort_values("segment")
+        segments = _with_rates(collect(loyalty_of.loyalty_by(customers, column=found.column)))
+        order = {name: place for place, name in enumerate(found.segments)}
+        segments = segments.sort_values(
+            "segment", key=lambda names: names.map(lambda name: order.get(name, len(order)))
+        )
+        every = _with_rates(totals).iloc[0] if len(totals) else None
+        return Loyalty(
+            as_of=as_of,
+            customers=0 if every is None else int(every["customers"]),
+            repeat_rate=None if every is None else _plain(every["repeat_rate"]),
+            feedback_rate=None if every is None else _plain(every["feedback_rate"]),
+            recommendation_rate=None if every is None else _plain(every["recommendation_rate"]),
+            lifecycle_years=None if every is None else _plain(every["lifecycle_years"]),
+            nps=nps,
+            lifecycle=lifecycle.reset_index(drop=True),
+            segments=segments.reset_index(drop=True),
+        )
+
+    # Audiences
+
+    def audience(self, rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
+        """Return the customers that `rule` holds for."""
+        return self.customers(as_of=as_of, assumptions=assumptions).filter(audiences.expression(rule))
+
+    def audience_page(
+        self,
+        rule: audiences.Rule,
+        *,
+        as_of: date,
+        by: str = "revenue",
+        descending: bool = True,
+        page: int = 1,
+        size: int = 50,
+        columns: Sequence[str] | None = None,
+    ) -> tuple[pd.DataFrame, int]:
+        """Return page `page`, from 1, of an audience, and how many customers it holds in all.
+
+        A page past the end is refused with InvalidValue, as is a field that does not exist.
+        """
+        if by not in FIELD:
+            raise InvalidValue(f"There is no field {by!r} to sort by.", "Choose one of the columns.")
+        frame = self.audience(rule, as_of=as_of)
+        total = self.engine.count(frame)
+        pages = max(1, -(-total // size))
+        if not 1 <= page <= pages:
+            raise InvalidValue(
+                f"There is no page {page}; the list has {pages} page{'s' if pages > 1 else ''}.",
+                "Go back to the first page.",
+            )
+        shown = frame.select(list(dict.fromkeys(["customer_id", by, *(columns or FIELD)])))
+        rows = self.engine.page(shown, by=by, descending=descending, offset=(page - 1) * size, limit=size)
+        return rows, total
+
+    def saved_rule(self, name: str) -> audiences.Rule:
+        """Return the rule of the saved audience called `name`. Raises NotFound."""
+        with self.records.read() as session:
+            return audiences.parse(find_audience(session, name=name).rule)
+
+    def export(
+        self,
+        path: Path,
+        *,
+        as_of: date,
+        rule: audiences.Rule | None = None,
+        columns: Sequence[str] | None = None,
+        safe: bool = True,
+    ) -> exports.ExportResult:
+        """Write the customers that `rule` holds for, or all of them, to a CSV, XLSX or Parquet file."""
+        reader, definition = self.export_rows(as_of=as_of, rule=rule, columns=columns)
+        return exports.write(reader, path, definition=definition, as_of=as_of, safe=safe)
+
+    def export_rows(
+        self, *, as_of: date, rule: audiences.Rule | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.RecordBatchReader, str]:
+        """Return the rows of an export by customer ID, and the sentence that defines them."""
+        frame = self.customers(as_of=as_of) if rule is None else self.audience(rule, as_of=as_of)
+        definition = "All customers" if rule is None else audiences.sentence(rule)
+        names = [field.name for field in FIELDS if columns is None or field.name in columns]
+        # A quotient has no end of digits; money is written as finely as it is stored.
+        quotients = [nw.col(name).round(4) for name in ("average_order_value", "dcf_lifetime_value")]
+        rows = frame.with_columns(*quotients).select(names).sort("customer_id")
+        return self.engine.batches(rows), definition
+
+
+def bands_as_json(bands: Bands) -> dict[str, Any]:
+    """Return `bands` as JSON values."""
+    return {
+        "purchase_power": list(bands.purchase_power),
+        "value_class": list(bands.value_class),
+        "age_group": list(bands.age_group),
+        "regions": {region: list(cities) for region, cities in bands.regions.items()},
+    }
+
+
+def bands_from(stored: dict[str, Any]) -> Bands:
+    """Return the bands that JSON values describe; what they leave out keeps its default."""
+    values: dict[str, Any] = {
+        name: tuple(stored[name]) for name in ("purchase_power", "value_class", "age_group") if name in stored
+    }
+    if "regions" in stored:
+        values["regions"] = {region: tuple(cities) for region, cities in stored["regions"].items()}
+    return Bands(**values)
+
+
+def _with_rates(sums: pd.DataFrame) -> pd.DataFrame:
+    rates = {"repeat_rate": ("repeat_customers", "customers"), "feedback_rate": ("feedback_answers", "purchases"),
+             "recommendation_rate": ("recommendations", "purchases")}  # fmt: skip
+    for name, (part, whole) in rates.items():
+        sums[name] = (sums[part] / sums[whole]).where(sums[whole] > 0)
+    return sums
+
+
+def _months(daily: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Sum days to calendar months, without holes, beside the same month a year before."""
+    if daily.empty:
+        return pd.DataFrame(columns=["month", "revenue", "purchases", "year_before", "complete"])
+    days = pd.Series([day_of(int(day)) for day in daily["day"]])
+    months = pd.PeriodIndex(pd.to_datetime(days), freq="M")
+    sums = daily.assign(month=months).groupby("month")[["revenue", "purchases"]].sum()
+    every = pd.period_range(sums.index.min(), pd.Period(as_of, "M"), freq="M")
+    sums = sums.reindex(every, fill_value=0)
+    before = sums["revenue"].reindex(every - 12)
+    return pd.DataFrame(
+        {
+            "month": [period.start_time.date() for period in every],
+            "revenue": sums["revenue"].to_numpy(float),
+            "purchases": sums["purchases"].to_numpy(int),
+            "year_before": before.to_numpy(float),
+            "complete": [period.end_time.date() <= as_of for period in every],
+        }
+    )
+
+
+def _round_width(width: float) -> float:
+    """Return the next width that reads well: 1, 2 or 5 times a power of ten."""
+    if width <= 0:
+        return 1.0
+    power = 10.0 ** (len(str(int(width))) - 1 if width >= 1 else -3)
+    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
+        if step * power >= width:
+            return step * power
+    return width
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as plain Python, empty as None."""
+    if value is None or (not isinstance(value, (list, dict)) and pd.isna(value)):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.date()
+    return value.item() if hasattr(value, "item") else value
+
+
+def to_json(value: Any) -> str:
+    """Return `value` as one JSON object: days as ISO text, money as numbers, not-a-number as null."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, Decimal):
+            return float(item)
+        if isinstance(item, date):
+            return item.isoformat()
+        if isinstance(item, Path):
+            return str(item)
+        raise TypeError(f"{type(item).__name__} has no JSON form")
+
+    return json.dumps(value, default=plain, ensure_ascii=False, allow_nan=False)
+
+
+__all__ = [
+    "Figure",
+    "LifetimeValue",
+    "Loyalty",
+    "Overview",
+    "Segments",
+    "Workbench",
+    "bands_as_json",
+    "bands_from",
+    "rfm",
+    "to_json",
+]

@@ -1,0 +1,124 @@
+"""The per-customer table, on every engine."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm.analytics.customers import customer_metrics, order_totals
+from crm.errors import MissingColumns
+from tests.conftest import order_lines, rows_of
+
+AS_OF = date(2024, 3, 31)
+
+LINES = order_lines(
+    ("1", "ann", "2024-01-10", "10.10"),  # two lines, one order
+    ("1", "ann", "2024-01-10", "5.20"),
+    ("2", "ann", "2024-01-10", "4.70"),  # a second order on the same day
+    ("3", "ann", "2024-03-01", "20.00"),
+    ("R1", "ann", "2024-03-05", "-5.00"),  # a return
+    ("4", "bob", "2022-02-01", "100.00"),  # more than a year before the as-of day
+    ("5", "bob", "2024-03-31", "0.30"),  # on the as-of day itself
+    ("6", "bob", "2024-04-01", "999.00"),  # after it
+    ("R2", "cat", "2024-02-02", "-7.00"),  # only ever returned
+    ("7", "dot", "2024-02-02", "0.10"),  # 0.1 + 0.2 - 0.3 is no purchase
+    ("7", "dot", "2024-02-02", "0.20"),
+    ("7", "dot", "2024-02-02", "-0.30"),
+)
+
+
+def test_every_metric_of_a_customer_is_what_adding_up_by_hand_gives(frame_of):
+    rows = rows_of(customer_metrics(frame_of(LINES), as_of=AS_OF))
+
+    ann, bob, cat, dot = rows
+    assert ann == {
+        "customer_id": "ann",
+        "first_order_day": date(2024, 1, 10),
+        "last_order_day": date(2024, 3, 1),
+        "orders": 3,
+        "purchase_days": 2,
+        "returns": 1,
+        "revenue": 35.0,
+        "annual_revenue": 35.0,
+        "average_order_value": pytest.approx(40 / 3),
+        "recency_days": 30,
+        "tenure_days": 81,
+        "lifecycle_years": pytest.approx(81 / 365),
+    }
+    assert (bob["orders"], bob["revenue"], bob["annual_revenue"], bob["recency_days"]) == (2, 100.3, 0.3, 0)
+    assert (cat["orders"], cat["returns"], cat["revenue"]) == (0, 1, -7.0)
+    assert cat["first_order_day"] is cat["recency_days"] is cat["average_order_value"] is None
+    assert (dot["orders"], dot["returns"], dot["revenue"]) == (0, 1, 0.0)
+
+
+def test_an_as_of_day_before_all_orders_gives_no_customers(frame_of):
+    assert rows_of(customer_metrics(frame_of(LINES), as_of=date(2000, 1, 1))) == []
+
+
+def test_orders_are_totalled_over_their_lines(frame_of):
+    totals = rows_of(order_totals(frame_of(LINES), as_of=AS_OF), by="order_id")
+
+    assert [(row["order_id"], row["total"]) for row in totals] == [
+        ("1", 15.3),
+        ("2", 4.7),
+        ("3", 20.0),
+        ("4", 100.0),
+        ("5", 0.3),
+        ("7", 0.0),
+        ("R1", -5.0),
+        ("R2", -7.0),
+    ]
+
+
+def test_a_pandas_frame_with_dates_and_floats_is_enough():
+    """A notebook user has ordered_at and float amounts, and gets a pandas frame back."""
+    orders = pd.DataFrame(
+        {
+            "order_id": ["1", "1", "1"],
+            "customer_id": ["a", "a", "a"],
+            "ordered_at": pd.to_datetime(["2024-01-01 23:59"] * 3),
+            "amount": [0.1, 0.2, -0.3],
+        }
+    )
+
+    metrics = customer_metrics(orders, as_of=date(2024, 1, 2))
+
+    assert isinstance(metrics, pd.DataFrame)
+    assert list(metrics["orders"]) == [0]
+    assert list(metrics["returns"]) == [1]
+
+
+def test_a_missing_column_is_named_with_those_there_are(frame_of):
+    frame = frame_of(LINES).drop("amount")
+
+    with pytest.raises(MissingColumns, match="no column amount.*Found: order_id"):
+        customer_metrics(frame, as_of=AS_OF)
+
+
+LINE = st.tuples(
+    st.sampled_from("123456"),
+    st.dates(date(2023, 1, 1), date(2024, 3, 31)).map(date.isoformat),
+    st.decimals(-100, 100, places=2).map(str),
+)
+
+
+@given(st.lists(LINE, min_size=1, max_size=30), st.randoms())
+@settings(max_examples=50, deadline=None)
+def test_the_order_of_rows_and_the_split_into_lines_change_nothing(lines, random):
+    """Same metrics for shuffled rows, and for a line split in two halves of the same sum."""
+    rows = [(f"{order}", f"c{int(order) % 3}", day, amount) for order, day, amount in lines]
+    shuffled = [*rows, ("1", "c1", rows[0][2] if rows[0][0] == "1" else "2024-03-31", "0")]
+    base = [*shuffled]
+    random.shuffle(shuffled)
+
+    def metrics(table_rows):
+        import duckdb
+        import narwhals as nw
+
+        frame = nw.from_native(duckdb.connect().from_arrow(order_lines(*table_rows)))
+        return rows_of(customer_metrics(frame, as_of=AS_OF))
+
+    assert metrics(shuffled) == metrics(base)
+    assert sum(row["revenue"] for row in metrics(base)) == pytest.approx(sum(float(row[3]) for row in base))

@@ -1,0 +1,353 @@
+"""Imports as one act over two stores: counts that add up, replacement by order, undo, and crashes."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import narwhals as nw
+import pytest
+
+from crm import sample
+from crm.errors import Conflict, InvalidValue, MissingColumns, NotFound, UnreadableFile
+from crm.records.contacts import find_contact, save_contact
+from crm.records.imports import list_imports
+from tests.conftest import SHARED
+
+ORDERS = (
+    "order_id,customer_id,order date,amount,product",
+    "1,ann,2024-01-10,10.10,tea",
+    "1,ann,2024-01-10,5.20,cup",
+    "2,bob,2024-02-01,7.00,tea",
+    "3,,2024-02-02,9.00,tea",
+)
+
+
+def run(workbench, path, **options):
+    return workbench.importer.run(path, actor="test", source="command line", **options)
+
+
+def lines_of(workbench):
+    """Return what the lake holds of each order line, without the import that brought it."""
+    rows = workbench.engine.collect(
+        workbench.engine.orders().select("order_id", "line", "customer_id", "amount", "product")
+    )
+    return sorted(tuple(row) for row in rows.itertuples(index=False))
+
+
+def counts(report):
+    assert report.rows_read == (
+        report.created + report.updated + report.unchanged + report.skipped + report.rejected
+    )
+    return report.created, report.updated, report.unchanged, report.skipped, report.rejected
+
+
+def test_every_row_is_accounted_for_and_a_second_time_nothing_changes(workbench, csv_file):
+    path = csv_file(*ORDERS)
+
+    first, second = run(workbench, path), run(workbench, path)
+
+    assert counts(first) == (3, 0, 0, 0, 1)
+    assert counts(second) == (0, 0, 3, 0, 1)
+    assert lines_of(workbench) == [
+        ("1", 1, "ann", 10.10, "tea"),
+        ("1", 2, "ann", 5.20, "cup"),
+        ("2", 1, "bob", 7.00, "tea"),
+    ]
+
+
+def test_an_order_named_again_is_replaced_whole_and_undo_brings_it_back(workbench, csv_file):
+    """A line that the new file leaves out is gone, one it adds is there, and undo restores both."""
+    run(workbench, csv_file(*ORDERS))
+    before = lines_of(workbench)
+
+    report = run(
+        workbench,
+        csv_file(
+            ORDERS[0],
+            "1,ann,2024-01-10,11.00,tea",
+            "2,bob,2024-02-01,7.00,tea",
+            "4,cat,2024-03-01,1.00,pot",
+            name="second.csv",
+        ),
+    )
+
+    assert counts(report) == (1, 1, 1, 0, 0)
+    assert lines_of(workbench) == [
+        ("1", 1, "ann", 11.00, "tea"),
+        ("2", 1, "bob", 7.00, "tea"),
+        ("4", 1, "cat", 1.00, "pot"),
+    ]
+    workbench.importer.undo(report.import_id, actor="test")
+    assert lines_of(workbench) == before
+
+
+def test_undo_of_the_only_import_leaves_an_empty_lake(workbench, csv_file):
+    report = run(workbench, csv_file(*ORDERS))
+
+    workbench.importer.undo(report.import_id, actor="test")
+
+    assert lines_of(workbench) == []
+    assert workbench.days() is None
+    with pytest.raises(Conflict, match="is undone"):
+        workbench.importer.undo(report.import_id, actor="test")
+
+
+def test_the_last_import_is_undone_first(workbench, csv_file):
+    first = run(workbench, csv_file(*ORDERS))
+    second = run(workbench, csv_file(ORDERS[0], "9,dot,2024-03-01,1.00,pot", name="second.csv"))
+
+    with pytest.raises(Conflict, match=r"second\.csv came after"):
+        workbench.importer.undo(first.import_id, actor="test")
+
+    workbench.importer.undo(second.import_id, actor="test")
+    workbench.importer.undo(first.import_id, actor="test")
+    assert lines_of(workbench) == []
+
+
+def test_an_unknown_import_is_refused(workbench):
+    with pytest.raises(NotFound, match="no import"):
+        workbench.importer.undo("nope", actor="test")
+
+
+def test_answers_in_an_orders_file_become_responses(workbench, csv_file):
+    """One answer an order, counted with the order's rows; a changed answer is an update."""
+    head = "order_id,customer_id,order date,amount,feedback,recommendation"
+    run(workbench, csv_file(head, "1,ann,2024-01-10,10,fine,9", "2,bob,2024-01-11,5,,"))
+
+    stored = workbench.engine.collect(workbench.engine.responses())
+    assert list(stored["customer_id"]) == ["ann"]
+    assert list(stored["recommended"]) == [True]
+    again = run(
+        workbench,
+        csv_file(head, "1,ann,2024-01-10,10,meh,6", "2,bob,2024-01-11,5,,", name="second.csv"),
+    )
+    assert counts(again) == (0, 1, 1, 0, 0)
+    assert list(workbench.engine.collect(workbench.engine.responses())["feedback"]) == ["meh"]
+    workbench.importer.undo(again.import_id, actor="test")
+    assert list(workbench.engine.collect(workbench.engine.responses())["feedback"]) == ["fine"]
+
+
+CONTACTS = ("customer_id,name,city,email", "ann,Ann,Bath,ann@example.com", "bob,Bob,,bob@example.com")
+
+
+def test_contacts_are_updated_by_the_policy_and_undo_brings_the_old_values_back(workbench, csv_file):
+    run(workbench, csv_file(*CONTACTS))
+    newer = csv_file("customer_id,name,city", "ann,Anna,York", "bob,,York", "cat,Cat,Hull", name="newer.csv")
+
+    filled = run(workbench, newer, options={"policy": "fill"})
+
+    assert counts(filled) == (1, 1, 1, 0, 0)
+    with workbench.records.read() as session:
+        assert find_contact(session, "ann").name == "Ann"
+        assert find_contact(session, "bob").city == "York"
+        assert find_contact(session, "bob").email == "bob@example.com"
+    workbench.importer.undo(filled.import_id, actor="test")
+    with workbench.records.read() as session:
+        assert find_contact(session, "bob").city is None
+        with pytest.raises(NotFound):
+            find_contact(session, "cat")
+
+
+def test_a_contact_edited_since_is_left_alone_and_named(workbench, csv_file):
+    imported = run(workbench, csv_file(*CONTACTS))
+    with workbench.records.write() as session:
+        save_contact(session, customer_id="ann", values={"city": "Wells"}, actor="test")
+
+    undone = workbench.importer.undo(imported.import_id, actor="test")
+
+    assert undone.conflicts == ["ann"]
+    with workbench.records.read() as session:
+        assert find_contact(session, "ann").city == "Wells"
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(workbench, csv_file):
+    orders = run(workbench, csv_file(*ORDERS), dry_run=True)
+    contacts = run(workbench, csv_file(*CONTACTS, name="c.csv"), dry_run=True)
+
+    assert counts(orders) == (3, 0, 0, 0, 1)
+    assert counts(contacts) == (2, 0, 0, 0, 0)
+    assert lines_of(workbench) == []
+    assert workbench.importer.history() == []
+    assert workbench.version().contacts == 0
+
+
+def test_the_mapping_given_beats_the_guess_and_is_remembered(workbench, csv_file):
+    path = csv_file("who,when,customer,amount", "ann,2024-01-01,x,3", "bob,2024-01-02,y,4")
+
+    run(workbench, path, kind="orders", columns={"customer_id": "who", "ordered_at": "when"})
+
+    assert {line[2] for line in lines_of(workbench)} == {"ann", "bob"}
+    prepared = workbench.importer.prepare(path)
+    assert workbench.importer.mapping_for(prepared).columns["customer_id"] == "who"
+    prepared.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (b"", UnreadableFile, "empty"),
+        (b"customer_id,order date,amount\n", UnreadableFile, "no rows"),
+        (b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x01\x02\x03" * 40, UnreadableFile, "file"),
+        (b"customer_id,amount\nann,3\nbob,4\n", MissingColumns, "date"),
+        (
+            b"customer_id,order_date,amount\nann,soon,3\nbob,later,4\n",
+            (UnreadableFile, MissingColumns),
+            "date",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_words_and_changes_nothing(
+    workbench, tmp_path, content, error, words
+):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(error) as refused:
+        run(workbench, path, kind="orders")
+
+    assert words in refused.value.message.lower()
+    assert refused.value.hint
+    assert lines_of(workbench) == []
+    assert workbench.importer.history() == []
+    assert not list(workbench.settings.scratch.glob("import-*"))
+
+
+def test_a_missing_file_and_an_unknown_policy_are_refused(workbench, csv_file, tmp_path):
+    with pytest.raises(NotFound, match="no file"):
+        run(workbench, tmp_path / "absent.csv")
+    with pytest.raises(InvalidValue, match="policy"):
+        run(workbench, csv_file(*CONTACTS), options={"policy": "guess"})
+
+
+def test_an_error_while_writing_leaves_nothing(workbench, csv_file, monkeypatch):
+    from crm.lake import Lake
+
+    def full(self, table, rows, *, import_id):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Lake, "append", full)
+
+    with pytest.raises(OSError, match="No space"):
+        run(workbench, csv_file(*ORDERS))
+
+    assert lines_of(workbench) == []
+    assert [row["status"] for row in workbench.importer.history()] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("crm.lake.Lake.append:before", False),  # the import's row is open, nothing is in the lake
+        ("crm.lake.Lake.append:after", True),  # the lake's commit is there, the row is still open
+        ("crm.records.imports.close_import:before", True),
+        ("crm.records.imports.end_undo:before", None),  # half undone: the undo is finished
+    ],
+)
+def test_a_process_that_dies_leaves_all_of_an_import_or_nothing(home, csv_file, where, kept):
+    """The next start closes what was written whole, takes back what was not, and ends a half undo."""
+    path = csv_file(*ORDERS)
+    name, _, moment = where.partition(":")
+    module, _, attribute = name.rpartition(".")
+    script = textwrap.dedent(f"""
+        import importlib, os, sys
+        from pathlib import Path
+        from crm.settings import load_settings
+        from crm.workbench import Workbench
+        owner_name, attribute = {module!r}, {attribute!r}
+        try:
+            owner = importlib.import_module(owner_name)
+        except ModuleNotFoundError:
+            parent, _, cls = owner_name.rpartition(".")
+            owner = getattr(importlib.import_module(parent), cls)
+        original = getattr(owner, attribute)
+        def dying(*args, **kwargs):
+            if {moment!r} == "after":
+                original(*args, **kwargs)
+            os._exit(9)
+        workbench = Workbench.open(load_settings(home=Path({str(home)!r})))
+        undo = attribute == "end_undo"
+        if not undo:
+            setattr(owner, attribute, dying)
+        report = workbench.importer.run(Path({str(path)!r}), actor="test", source="command line")
+        setattr(owner, attribute, dying)
+        workbench.importer.undo(report.import_id, actor="test")
+    """)
+    died = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent.parent, check=False)
+    assert died.returncode == 9
+
+    from crm.settings import load_settings
+    from crm.workbench import Workbench
+
+    workbench = Workbench.open(load_settings(home=home))
+    try:
+        assert len(lines_of(workbench)) == (3 if kept else 0)
+        status = [row["status"] for row in workbench.importer.history()]
+        assert status == [{True: "done", False: "failed", None: "undone"}[kept]]
+        again = run(workbench, path)
+        assert counts(again) == ((0, 0, 3, 0, 1) if kept else (3, 0, 0, 0, 1))
+    finally:
+        workbench.close()
+
+
+def test_the_sample_shop_is_taken_out_from_under_later_imports(workbench, csv_file):
+    """One act, any order; what the user brought stays."""
+    loaded = sample.load(workbench.importer, actor="test", source="page")
+    with pytest.raises(Conflict, match="loaded already"):
+        sample.load(workbench.importer, actor="test", source="page")
+    run(workbench, csv_file(*ORDERS))
+
+    removed = sample.remove(workbench.importer, actor="test")
+
+    assert [report.kind for report in loaded] == ["contacts", "orders", "responses"]
+    assert removed == 3
+    assert {line[2] for line in lines_of(workbench)} == {"ann", "bob"}
+    customers = workbench.customers(as_of=workbench.as_of()).select("customer_id")
+    assert sorted(workbench.engine.collect(customers)["customer_id"]) == ["ann", "bob"]
+    assert sample.remove(workbench.importer, actor="test") == 0
+    with workbench.records.read() as session:
+        assert {row.status for row in list_imports(session)[0]} == {"done", "undone"}
+
+
+@pytest.mark.real
+def test_online_retail_gives_its_published_figures_and_undoes(workbench, tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(SHARED / "online_retail" / "online_retail.csv.zip") as archive:
+        archive.extractall(tmp_path)
+
+    first = run(workbench, tmp_path / "online_retail.csv", kind="orders")
+    second = run(workbench, tmp_path / "online_retail.csv", kind="orders")
+
+    assert first.rows_read == 541_909
+    assert counts(first) == (406_829, 0, 0, 0, 135_080)
+    assert first.reasons == (("The customer ID is empty.", 135_080),)
+    assert counts(second) == (0, 0, 406_829, 0, 135_080)
+    as_of = workbench.as_of()
+    totals = workbench.engine.row(
+        workbench.customers(as_of=as_of).select(
+            customers=nw.len(), purchases=nw.col("orders").sum(), revenue=nw.col("revenue").sum()
+        )
+    )
+    assert (totals["customers"], totals["purchases"]) == (4_372, 18_532)
+    assert round(float(totals["revenue"]), 2) == 8_300_065.81
+    for scheme in ("rfm", "value_class", "purchase_power", "age_group", "region"):
+        assert workbench.segments(scheme, as_of=as_of).customers == 4_338
+    workbench.importer.undo(second.import_id, actor="test")
+    assert workbench.segments("rfm", as_of=as_of).customers == 4_338
+    workbench.importer.undo(first.import_id, actor="test")
+    assert lines_of(workbench) == []
+
+
+@pytest.mark.real
+def test_cdnow_gives_its_published_figures(workbench):
+    report = run(workbench, SHARED / "cdnow" / "CDNOW_master.txt", kind="orders")
+
+    assert counts(report) == (69_659, 0, 0, 0, 0)
+    totals = workbench.engine.row(
+        workbench.customers(as_of=workbench.as_of()).select(
+            customers=nw.len(), revenue=nw.col("revenue").sum()
+        )
+    )
+    assert totals["customers"] == 23_570
+    assert round(float(totals["revenue"]), 2) == 2_500_315.63
