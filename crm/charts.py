@@ -12,7 +12,7 @@ import calendar
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from html import escape
+from html import escape, unescape
 from textwrap import wrap
 from typing import Any, TypeAlias
 
@@ -22,6 +22,8 @@ import plotly.graph_objects as go
 from crm import theme
 from crm.theme import Measure, Number
 
+Figure: TypeAlias = go.Figure
+
 Rows: TypeAlias = Any
 """A frame that Narwhals knows, or a sequence of mappings from column name to value."""
 
@@ -30,8 +32,8 @@ Details: TypeAlias = Sequence[tuple[str, Measure]]
 
 _CUSTOMERS = Measure("Customers")
 
-TITLE_ROOM = 44
-"""Pixels above the marks for the title; who writes the title elsewhere takes them off the top margin."""
+_TITLE_ROOM = 44
+"""Pixels above the marks for the title."""
 
 _TOOL_ROOM = 30
 """Pixels above the marks for the tool bar, which a phone shows all the time, and for the legend beside it."""
@@ -49,7 +51,7 @@ _INDENT = "\N{EN SPACE}"
 
 def empty_figure(sentence: str, *, title: str = "") -> go.Figure:
     """Return a figure without marks that says `sentence` where they would be."""
-    figure = _figure(title, height=TITLE_ROOM + 96 if title else 96)
+    figure = _figure(title, height=_TITLE_ROOM + 96 if title else 96)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.add_annotation(
@@ -191,13 +193,13 @@ def segment_treemap(
     for position, name in enumerate(names):
         value = sizes[position]
         share = (value or 0) / total
-        second = [_short(what.text(values[position]), what.title.lower()) for what, values in extra[:1]]
+        second = [
+            _short(what.text(values[position]), what.title.lower(), share=share) for what, values in extra[:1]
+        ]
         lines = [f"{measure.text(value)} · {theme.percent(share)}", *second]
         # A small tile has room for less; what it leaves out is in the hover text.
         texts.append(_tile_text(lines if share >= 0.06 else lines[:1] if share >= 0.03 else []))
-        heads.append(
-            _tile_text([f"<b>{escape(line)}</b>" for line in wrap(name, 30 if share >= 0.12 else 10)])
-        )
+        heads.append(_tile_text([f"<b>{escape(line)}</b>" for line in wrap(name, 12)]))
         hovers.append(
             "<br>".join(
                 [
@@ -345,7 +347,7 @@ def ranked_bar(
     known = [number for number in (*sizes, *lows, *highs) if number is not None]
     first, last = min(0.0, *known, 0.0), 1.0 if whole else max(0.0, *known, 0.0)
     figures = [measure.text(size) for size in sizes]
-    figure = _figure(title, height=_BAR_PITCH * len(names) + TITLE_ROOM + _TOOL_ROOM + 36)
+    figure = _figure(title, height=_BAR_PITCH * len(names) + _TITLE_ROOM + _TOOL_ROOM + 36)
     figure.update_layout(margin={"r": 12 + 8 * max(len(text) for text in figures)})
     figure.add_bar(
         x=sizes,
@@ -440,7 +442,9 @@ def histogram(
         hovertemplate="%{hovertext}<extra></extra>",
         unselected={"marker": {"opacity": 0.45}},
     )
-    step = max(1, math.ceil(len(counts) / 6))  # six labels stand side by side on a phone
+    longest = max(len(measure.text(foot)) for foot in lows)
+    room = 6 if longest <= 6 else 4  # as many labels stand side by side on a phone
+    step = max(1, math.ceil(len(counts) / room))
     ticks = [index for index, foot in enumerate(lows) if index % step == 0 and foot is not None]
     edge_places, edge_texts = [index - 0.5 for index in ticks], [measure.text(lows[index]) for index in ticks]
     if len(counts) % step == 0 and highs[-1] is not None:
@@ -596,7 +600,7 @@ def heatmap(
     shares = (
         measure.kind == "percent"
     )  # their sign is said once, below: a phone has room for two figures a cell
-    figure = _figure(title, height=26 * len(lines) + TITLE_ROOM + _TOOL_ROOM + 78)
+    figure = _figure(title, height=26 * len(lines) + _TITLE_ROOM + _TOOL_ROOM + 78)
     figure.update_layout(margin={"t": figure.layout.margin.t + 50, "b": 24})
     figure.add_heatmap(
         z=grid,
@@ -661,13 +665,46 @@ def heatmap(
     return figure
 
 
+def title_of(figure: Figure) -> str:
+    """Return the question that a figure answers, as plain text."""
+    return unescape(figure.layout.title.text or "")
+
+
+def words_of(figure: Figure) -> str:
+    """Return the figure in words, for those who do not see it."""
+    return str((figure.layout.meta or {}).get("alt") or title_of(figure))
+
+
+def without_title(figure: Figure) -> Figure:
+    """Return a copy without the title and its room, for a page that writes the title itself."""
+    copy = go.Figure(figure)
+    if title_of(figure):
+        copy.layout.title = None
+        copy.update_layout(
+            margin={"t": copy.layout.margin.t - _TITLE_ROOM},
+            height=copy.layout.height - _TITLE_ROOM,
+        )
+    return copy
+
+
+def tiles_of(figure: Figure) -> list[str]:
+    """Return the names of a treemap's tiles; of any other figure, none."""
+    return [str(tile) for trace in figure.data if trace.type == "treemap" for tile in trace.ids]
+
+
+def with_tile_framed(figure: Figure, name: str) -> Figure:
+    """Return a copy of a treemap with a frame around the tile `name`."""
+    line = {"color": theme.TEXT, "width": [3 if tile == name else 0 for tile in tiles_of(figure)]}
+    return go.Figure(figure).update_traces(marker={"line": line}, selector={"type": "treemap"})
+
+
 def _figure(title: str, *, height: int) -> go.Figure:
     """Return a bare figure: see-through, so that the page's own colour shows, and still under a finger."""
     figure = go.Figure()
     figure.update_layout(
         title={"text": escape(title)},
         height=height,
-        margin={"l": 0, "r": 4, "t": (TITLE_ROOM if title else 0) + _TOOL_ROOM, "b": 0},
+        margin={"l": 0, "r": 4, "t": (_TITLE_ROOM if title else 0) + _TOOL_ROOM, "b": 0},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,
@@ -712,6 +749,8 @@ def _value_axis(measure: Measure, values: Sequence[float | None]) -> dict[str, A
     for step in (factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20, 50, 100)):
         ticks = [number * step for number in range(math.floor(low / step), math.ceil(high / step) + 1)]
         texts = [measure.text(tick) for tick in ticks]
+        if measure.kind == "count" and step < 1:
+            continue  # there is no half a customer
         if len(ticks) <= 7 and len(set(texts)) == len(texts):  # wider apart where rounding makes two alike
             break
     return {
@@ -805,9 +844,9 @@ def _cell(measure: Measure, value: float) -> str:
     return measure.text(value).removesuffix(f"{theme.SPACE}%")
 
 
-def _short(figure: str, name: str) -> str:
-    """Return a figure with its name where a tile has room for both, as it has on a phone for 18 letters."""
-    return f"{figure} {name}" if len(figure) + len(name) < 18 else figure
+def _short(figure: str, name: str, *, share: float) -> str:
+    """Return a figure with its name where a tile of this share has room for both on a phone."""
+    return f"{figure} {name}" if share >= 0.1 and len(figure) + len(name) < 18 else figure
 
 
 def _tile_text(lines: Sequence[str]) -> str:

@@ -367,8 +367,8 @@ class SparkEngine(Engine):
             kept = self._keep(version, as_of, bands)
             contacts = self._live_contacts(version.contacts)
         return customer_profiles(
-            self._parquet(f"{kept}/purchases"),
-            self._parquet(f"{kept}/answers"),
+            self._read(f"{kept}/purchases"),
+            self._read(f"{kept}/answers"),
             _lazy(contacts),
             as_of=as_of,
             bands=bands,
@@ -379,7 +379,7 @@ class SparkEngine(Engine):
         folder = f"{self._lake.root}/_kept/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         if folder not in self._kept:
             self._write(rfm_scores(customer_metrics(self.orders(), as_of=as_of)), f"{folder}/metrics")
-            scored = self._parquet(f"{folder}/metrics")
+            scored = self._read(f"{folder}/metrics")
             self._write(value_classes(scored, shares=bands.value_class), f"{folder}/purchases")
             self._write(answers(self.responses(), as_of=as_of), f"{folder}/answers")
             self._kept[folder] = None
@@ -389,11 +389,12 @@ class SparkEngine(Engine):
         self._kept.move_to_end(folder)
         return folder
 
-    def _parquet(self, path: str) -> Lazy:
-        return _lazy(self._spark.read.parquet(path))
+    def _read(self, path: str) -> Lazy:
+        return _lazy(self._spark.read.format("delta").load(path))
 
     def _write(self, rows: Lazy, path: str) -> None:
-        rows.to_native().write.mode("overwrite").parquet(path)
+        # As Delta, which knows its columns without a row; a folder of no Parquet files does not.
+        rows.to_native().write.format("delta").mode("overwrite").save(path)
 
     def _live_contacts(self, newest: int) -> Any:
         """Return the contacts as a Spark frame, sent anew after a change."""
@@ -401,5 +402,8 @@ class SparkEngine(Engine):
             with self._records.read() as session:
                 rows = pa.Table.from_batches(list(contacts_changed_since(session, 0)), CHANGED_ROWS)
             live = rows.filter(pa.compute.invert(rows["deleted"])).select(CONTACT_ROWS.names)
-            self._contacts = (newest, self._spark.createDataFrame(live))
+            if not len(live):  # types cannot be told from no rows, so one is sent that names nobody
+                live = pa.table({field.name: pa.nulls(1, field.type) for field in CONTACT_ROWS})
+            sent = self._spark.createDataFrame(live)
+            self._contacts = (newest, sent.filter(sent["customer_id"].isNotNull()))
         return self._contacts[1]

@@ -38,7 +38,7 @@ from crm.lake import Lake
 from crm.records.audiences import find_audience
 from crm.records.database import Records
 from crm.records.settings_values import get_value, set_value
-from crm.schema import FIELD, FIELDS
+from crm.schema import FIELD, FIELDS, UNKNOWN
 from crm.settings import Settings
 
 HISTOGRAM_BINS = 40
@@ -96,7 +96,7 @@ class Segments:
 class LifetimeValue:
     """DCF lifetime value of the customers with a purchase, and how its rule did in the past.
 
-    bins: one row per bin of value: low, high, customers; the outer bins hold what lies beyond.
+    bins: one row per bin of value: low, high, customers; the last bin has no upper end.
     segments: one row per segment: segment, customers, lifetime_value (sum), mean, acquisition_cost (sum).
     """
 
@@ -125,6 +125,9 @@ class Loyalty:
 
     as_of: date
     customers: int
+    purchases: int
+    feedback_answers: int
+    recommendations: int
     repeat_rate: float | None
     feedback_rate: float | None
     recommendation_rate: float | None
@@ -235,6 +238,33 @@ class Workbench:
         columns = ("customer_id", "name", "email", "phone", "company", "city")
         hits = [nw.col(name).str.to_lowercase().str.contains(needle, literal=True) for name in columns]
         return customers.filter(nw.any_horizontal(*hits, ignore_nulls=True))
+
+    def customer_page(
+        self,
+        text: str,
+        *,
+        as_of: date,
+        by: str = "customer_id",
+        descending: bool = False,
+        page: int = 1,
+        size: int = 50,
+        columns: Sequence[str] | None = None,
+    ) -> tuple[pd.DataFrame, int]:
+        """Return page `page`, from 1, of `search_customers`, and how many customers it finds in all.
+
+        A page past the end is refused with InvalidValue, as is a field that does not exist.
+        """
+        found = self.search_customers(text, as_of=as_of)
+        return self._page(found, by=by, descending=descending, page=page, size=size, columns=columns)
+
+    def customer_answers(
+        self, customer_id: str, *, offset: int = 0, limit: int = 50
+    ) -> tuple[pd.DataFrame, int]:
+        """Return a page of one customer's answers, newest first, and how many there are in all."""
+        given = self.engine.responses().filter(nw.col("customer_id") == customer_id)
+        newest = given.sort(["responded_at", "response_id"], descending=[True, False])
+        shown = newest.head(offset + limit)
+        return self.engine.collect(shown).iloc[offset:].reset_index(drop=True), self.engine.count(given)
 
     # Analytics
 
@@ -366,10 +396,11 @@ class Workbench:
         counts = self.engine.collect(
             buyers.with_columns(bin=number).group_by("bin").agg(customers=nw.len())
         ).set_index("bin")["customers"]
+        edges = [start + width * place for place in range(HISTOGRAM_BINS)]
         return pd.DataFrame(
             {
-                "low": [start + width * place for place in range(HISTOGRAM_BINS)],
-                "high": [start + width * (place + 1) for place in range(HISTOGRAM_BINS)],
+                "low": edges,
+                "high": [*edges[1:], None],
                 "customers": counts.reindex(range(HISTOGRAM_BINS), fill_value=0).astype(int).to_numpy(),
             }
         )
@@ -390,6 +421,11 @@ class Workbench:
         return FlatRevenueTest(
             cut, days, float(row["predicted"] or 0), float(row["actual"] or 0), int(row["customers"])
         )
+
+    def currencies(self) -> tuple[str, ...]:
+        """Return the currency codes that order lines carry, "" among them where a line carries none."""
+        codes = self.engine.orders().select(code=nw.col("currency").fill_null("")).unique()
+        return tuple(sorted(self.engine.collect(codes)["code"]))
 
     def new_customers(self, *, as_of: date, days: int = 365) -> int:
         """Return how many customers made their first purchase in the `days` up to `as_of`."""
@@ -416,6 +452,9 @@ class Workbench:
         return Loyalty(
             as_of=as_of,
             customers=0 if every is None else int(every["customers"]),
+            purchases=0 if every is None else int(every["purchases"]),
+            feedback_answers=0 if every is None else int(every["feedback_answers"]),
+            recommendations=0 if every is None else int(every["recommendations"]),
             repeat_rate=None if every is None else _plain(every["repeat_rate"]),
             feedback_rate=None if every is None else _plain(every["feedback_rate"]),
             recommendation_rate=None if every is None else _plain(every["recommendation_rate"]),
@@ -446,9 +485,21 @@ class Workbench:
 
         A page past the end is refused with InvalidValue, as is a field that does not exist.
         """
+        frame = self.audience(rule, as_of=as_of)
+        return self._page(frame, by=by, descending=descending, page=page, size=size, columns=columns)
+
+    def _page(
+        self,
+        frame: Lazy,
+        *,
+        by: str,
+        descending: bool,
+        page: int,
+        size: int,
+        columns: Sequence[str] | None,
+    ) -> tuple[pd.DataFrame, int]:
         if by not in FIELD:
             raise InvalidValue(f"There is no field {by!r} to sort by.", "Choose one of the columns.")
-        frame = self.audience(rule, as_of=as_of)
         total = self.engine.count(frame)
         pages = max(1, -(-total // size))
         if not 1 <= page <= pages:
@@ -459,6 +510,19 @@ class Workbench:
         shown = frame.select(list(dict.fromkeys(["customer_id", by, *(columns or FIELD)])))
         rows = self.engine.page(shown, by=by, descending=descending, offset=(page - 1) * size, limit=size)
         return rows, total
+
+    def audience_size(self, rule: audiences.Rule, *, as_of: date) -> int:
+        """Return how many customers `rule` holds for."""
+        return self.engine.count(self.audience(rule, as_of=as_of))
+
+    def field_values(self, field: str, *, as_of: date, limit: int = 200) -> list[str]:
+        """Return the values of a text field, the most frequent first, at most `limit`. Raises InvalidValue."""
+        if field not in FIELD or FIELD[field].type != "text":
+            raise InvalidValue(f"There is no field of text called {field!r}.", "Choose one of the columns.")
+        known = self.customers(as_of=as_of).filter(~nw.col(field).is_null())
+        counts = known.group_by(field).agg(customers=nw.len())
+        often = counts.sort("customers", field, descending=[True, False]).head(limit)
+        return [str(value) for value in self.engine.collect(often)[field]]
 
     def saved_rule(self, name: str) -> audiences.Rule:
         """Return the rule of the saved audience called `name`. Raises NotFound."""
@@ -489,6 +553,24 @@ class Workbench:
         quotients = [nw.col(name).round(4) for name in ("average_order_value", "dcf_lifetime_value")]
         rows = frame.with_columns(*quotients).select(names).sort("customer_id")
         return self.engine.batches(rows), definition
+
+
+def segment_rule(scheme: Scheme, segment: str) -> audiences.Rule:
+    """Return the rule that holds for the customers whom `Workbench.segments` counts in a segment."""
+    within = audiences.Leaf(scheme.column, "=", segment)
+    if UNKNOWN not in scheme.segments:  # made from purchases, so nobody without one is in it
+        return within
+    return audiences.All((within, audiences.Leaf("orders", ">", 0)))
+
+
+def lifecycle_rule(full_years: int) -> audiences.Rule:
+    """Return the rule that holds for the customers in their lifecycle year after `full_years`."""
+    return audiences.All(
+        (
+            audiences.Leaf("lifecycle_years", ">=", full_years),
+            audiences.Leaf("lifecycle_years", "<", full_years + 1),
+        )
+    )
 
 
 def bands_as_json(bands: Bands) -> dict[str, Any]:
@@ -584,6 +666,8 @@ __all__ = [
     "Workbench",
     "bands_as_json",
     "bands_from",
+    "lifecycle_rule",
     "rfm",
+    "segment_rule",
     "to_json",
 ]

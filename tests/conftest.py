@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def spark_url() -> Iterator[str]:
+def spark_url() -> str:
     """Address of a Spark Connect server that lives as long as the test session."""
     os.environ.setdefault("RUST_LOG", "error")
     logging.getLogger("pyspark").setLevel(logging.ERROR)
@@ -39,8 +39,8 @@ def spark_url() -> Iterator[str]:
     server = SparkConnectServer()
     server.start()
     _, port = server.listening_address
-    yield f"sc://127.0.0.1:{port}"
-    server.stop()
+    # Not stopped: it ends with this process. A client that outlives its server retries for minutes at exit.
+    return f"sc://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")
@@ -112,4 +112,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
+from tests.fixtures_records import *  # noqa: E402, F403
 from tests.fixtures_store import csv_file, home, workbench  # noqa: E402, F401

@@ -93,7 +93,7 @@ def test_a_pandas_frame_with_dates_and_floats_is_enough():
 def test_a_missing_column_is_named_with_those_there_are(frame_of):
     frame = frame_of(LINES).drop("amount")
 
-    with pytest.raises(MissingColumns, match="no column amount.*Found: order_id"):
+    with pytest.raises(MissingColumns, match=r"no column amount.*Found: order_id"):
         customer_metrics(frame, as_of=AS_OF)
 
 

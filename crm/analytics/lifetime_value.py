@@ -28,24 +28,32 @@ class Assumptions:
     def __post_init__(self) -> None:
         if not 1 <= self.years <= MAX_YEARS or int(self.years) != self.years:
             raise InvalidValue(
-                f"The horizon is {self.years} years.", f"Choose a whole number from 1 to {MAX_YEARS} years."
+                f"The horizon is {_signed(f'{self.years:g}')} years.",
+                f"Choose a whole number from 1 to {MAX_YEARS} years.",
             )
         if not 0 <= self.discount_rate <= 1:
             raise InvalidValue(
-                f"The discount rate is {self.discount_rate:.4g} a year ({self.discount_rate:.4g} × 100 %).",
+                f"The discount rate is {_signed(f'{100 * self.discount_rate:g}')} % a year.",
                 "Choose a rate from 0 % to 100 % a year; money later is never worth more than money now.",
             )
         if not 0 <= self.margin <= 1:
-            raise InvalidValue(f"The margin is {self.margin:.4g}.", "Choose a share from 0 % to 100 %.")
+            raise InvalidValue(
+                f"The margin is {_signed(f'{100 * self.margin:g}')} %.", "Choose a share from 0 % to 100 %."
+            )
         if not 0 <= self.acquisition_cost < 1e12:
             raise InvalidValue(
-                f"The acquisition cost is {self.acquisition_cost:,.2f}.", "Choose an amount of 0 or more."
+                f"The acquisition cost is {_signed(f'{self.acquisition_cost:,.2f}')}.",
+                "Choose an amount of 0 or more, below 1,000 billion.",
             )
 
     @property
     def annuity(self) -> float:
         """Σ_{t=1..n} 1 ÷ (1 + d)^t: what 1 of profit a year is worth today."""
         return sum((1 + self.discount_rate) ** -t for t in range(1, self.years + 1))
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def dcf_lifetime_value(assumptions: Assumptions) -> nw.Expr:
@@ -70,7 +78,7 @@ def value_bins(value: nw.Expr, *, low: float, width: float, bins: int) -> nw.Exp
 class FlatRevenueTest:
     """How well "the next period brings what the last one did" held on the stored orders.
 
-    The forecast's own rule, put to the past: of the customers who had bought by `cut`, revenue of the
+    The forecast's own rule, put to the past: of the customers with an order by `cut`, revenue of the
     `days` up to `cut` is the prediction for the `days` after it. `reasons` is not empty when the history
     cannot carry the test, and then there are no figures.
     """
@@ -115,7 +123,8 @@ def flat_revenue_halves(orders: nw.LazyFrame[Any], *, cut: date, days: int) -> n
     """Return revenue before and after `cut` of the customers who were there by then.
 
     From one row per order line: customer_id, day, amount.
-    To one row: customers, predicted (revenue of the `days` up to `cut`), actual (of the `days` after).
+    To one row: customers (of those, who ordered in either half), predicted (money: revenue of the `days`
+    up to `cut`), actual (money: of the `days` after).
     """
     middle = day_number(cut)
     known = orders.filter(nw.col("day") <= middle).select("customer_id").unique()
@@ -131,4 +140,5 @@ def flat_revenue_halves(orders: nw.LazyFrame[Any], *, cut: date, days: int) -> n
             predicted=nw.col("before").sum(),
             actual=nw.col("after").sum(),
         )
+        .with_columns(nw.col("customers").fill_null(0))
     )

@@ -11,6 +11,20 @@ from crm.analytics.customers import with_purchase
 from crm.analytics.tables import day_number, table_function
 from crm.schema import UNKNOWN
 
+_REPEATS = (nw.col("orders") > 1).cast(nw.Int64).alias("repeats")
+
+_SUMS = {
+    "customers": nw.len(),
+    "repeat_customers": nw.col("repeats").sum(),
+    "purchases": nw.col("orders").sum(),
+    "feedback_answers": nw.col("feedback_answers").sum(),
+    "recommendations": nw.col("recommendations").sum(),
+    "lifecycle_years": nw.col("lifecycle_years").mean(),
+}
+
+# DuckDB adds whole numbers up to 128 bits, which Arrow and pandas only know as floats.
+_COUNTS = nw.col("repeat_customers", "purchases", "feedback_answers", "recommendations").cast(nw.Int64)
+
 
 @table_function
 def loyalty_totals(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -20,7 +34,7 @@ def loyalty_totals(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     To one row: customers (with a purchase), repeat_customers (two purchases or more), purchases,
     feedback_answers, recommendations, lifecycle_years (mean).
     """
-    return _sums(with_purchase(customers).with_columns(segment=nw.lit("All"))).drop("segment")
+    return with_purchase(customers).with_columns(_REPEATS).select(**_SUMS).with_columns(_COUNTS)
 
 
 @table_function
@@ -30,7 +44,7 @@ def loyalty_by(customers: nw.LazyFrame[Any], *, column: str) -> nw.LazyFrame[Any
     From one row per customer: `column`, orders, feedback_answers, recommendations, lifecycle_years.
     To one row per segment: segment and the columns of `loyalty_totals`.
     """
-    return _sums(with_purchase(customers).with_columns(segment=nw.col(column).fill_null(UNKNOWN)))
+    return _by_segment(with_purchase(customers).with_columns(segment=nw.col(column).fill_null(UNKNOWN)))
 
 
 @table_function
@@ -42,23 +56,11 @@ def loyalty_by_lifecycle(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     To one row per lifecycle year: segment (0 for customers in their first year, 1 in their second, …).
     """
     full_years = nw.col("lifecycle_years").floor().cast(nw.Int64)
-    return _sums(with_purchase(customers).with_columns(segment=full_years))
+    return _by_segment(with_purchase(customers).with_columns(segment=full_years))
 
 
-def _sums(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    repeats = nw.when(nw.col("orders") > 1).then(nw.lit(1)).otherwise(nw.lit(0))
-    return (
-        customers.with_columns(repeats=repeats)
-        .group_by("segment")
-        .agg(
-            customers=nw.len(),
-            repeat_customers=nw.col("repeats").sum(),
-            purchases=nw.col("orders").sum(),
-            feedback_answers=nw.col("feedback_answers").sum(),
-            recommendations=nw.col("recommendations").sum(),
-            lifecycle_years=nw.col("lifecycle_years").mean(),
-        )
-    )
+def _by_segment(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return customers.with_columns(_REPEATS).group_by("segment").agg(**_SUMS).with_columns(_COUNTS)
 
 
 @table_function

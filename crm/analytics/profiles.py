@@ -25,10 +25,8 @@ def answers(responses: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any]:
     return (
         responses.filter(nw.col("day") <= day_number(as_of))
         .with_columns(
-            given=nw.when(nw.col("feedback").str.strip_chars(BLANKS) != "")
-            .then(nw.lit(1))
-            .otherwise(nw.lit(0)),
-            recommends=nw.when(nw.col("recommended")).then(nw.lit(1)).otherwise(nw.lit(0)),
+            given=(nw.col("feedback").str.strip_chars(BLANKS) != "").cast(nw.Int64),
+            recommends=nw.col("recommended").cast(nw.Int64),
         )
         .group_by("customer_id")
         .agg(feedback_answers=nw.col("given").sum(), recommendations=nw.col("recommends").sum())

@@ -21,7 +21,7 @@ def revenue_by_day(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[An
     totals: nw.LazyFrame[Any] = order_totals(orders, as_of=as_of)
     return (
         totals.with_columns(
-            purchase=nw.when(bought).then(nw.lit(1)).otherwise(nw.lit(0)),
+            purchase=bought.cast(nw.Int64),
             purchase_total=nw.when(bought).then(nw.col("total")),
         )
         .group_by("day")
@@ -30,6 +30,7 @@ def revenue_by_day(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[An
             purchases=nw.col("purchase").sum(),
             purchase_total=nw.col("purchase_total").sum(),
         )
+        .with_columns(nw.col("purchases").cast(nw.Int64))
     )
 
 
@@ -65,7 +66,7 @@ def activity_by_bucket(
     return (
         totals.with_columns(
             bucket=(end - nw.col("day")) // width,
-            purchase=nw.when(bought).then(nw.lit(1)).otherwise(nw.lit(0)),
+            purchase=bought.cast(nw.Int64),
             purchase_total=nw.when(bought).then(nw.col("total")),
         )
         .group_by("bucket", "customer_id")
@@ -74,7 +75,7 @@ def activity_by_bucket(
             purchases=nw.col("purchase").sum(),
             purchase_total=nw.col("purchase_total").sum(),
         )
-        .with_columns(buys=nw.when(nw.col("purchases") > 0).then(nw.lit(1)).otherwise(nw.lit(0)))
+        .with_columns(buys=(nw.col("purchases") > 0).cast(nw.Int64))
         .group_by("bucket")
         .agg(
             revenue=nw.col("revenue").sum(),
@@ -82,4 +83,5 @@ def activity_by_bucket(
             purchase_total=nw.col("purchase_total").sum(),
             buyers=nw.col("buys").sum(),
         )
+        .with_columns(nw.col("purchases", "buyers").cast(nw.Int64))
     )

@@ -37,6 +37,21 @@ SEGMENT_CODES: dict[str, frozenset[int]] = {
 SEGMENTS: tuple[str, ...] = tuple(SEGMENT_CODES)
 """The segments from best to worst."""
 
+ACTIONS: dict[str, str] = {
+    "Champions": "Show them new things first; ask for referrals",
+    "Loyal": "Offer a loyalty programme, or the better range",
+    "Potential Loyalist": "Suggest what goes with their purchases",
+    "New Customers": "Welcome them; help with the first purchase",
+    "Promising": "Stay in sight; a small offer for the next order",
+    "Need Attention": "A limited offer on what they bought before",
+    "About To Sleep": "Remind them now, before they forget us",
+    "At Risk": "Write personally; ask what went wrong",
+    "Cannot Lose Them": "Call the most valuable ones yourself",
+    "Hibernating": "One good reason to return, then leave be",
+    "Lost": "Spend nothing more, or one last offer",
+}
+"""What marketing usually does about each segment."""
+
 
 def score(value: str, *, higher_is_better: bool = True) -> nw.Expr:
     """Return 1 + floor(5 × customers strictly worse ÷ customers) of the column `value`.

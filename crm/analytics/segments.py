@@ -137,6 +137,29 @@ def find_scheme(name: str) -> Scheme:
     )
 
 
+def meaning_of(scheme: Scheme, bands: Bands) -> str:
+    """Return how `scheme` divides customers under `bands`, in words."""
+    match scheme.name:
+        case "value_class":
+            first, second = (round(share * 100, 2) for share in bands.value_class)
+            return (
+                f"Customers sorted by revenue: A makes the first {first:g} %, "
+                f"B the next {second - first:g} %, C the rest."
+            )
+        case "purchase_power":
+            a, b = bands.purchase_power
+            return f"Annual income ÷ {INCOME_UNIT:,}: over {a:g} is A, over {b:g} is B, else C."
+        case "age_group":
+            young, middle = bands.age_group
+            return f"Age on the as-of day: under {young} Young, under {middle} Middle-aged, else Senior."
+        case "region":
+            known = "; ".join(
+                f"{', '.join(cities)}: {name}" for name, cities in bands.regions.items() if cities
+            )
+            return f"City to region by an editable table ({known}); any other city is {OTHER_REGION}."
+    return scheme.meaning
+
+
 @table_function
 def value_classes(
     customers: nw.LazyFrame[Any], *, shares: tuple[float, float] = (0.80, 0.95)
@@ -239,12 +262,16 @@ def segment_summary(customers: nw.LazyFrame[Any], *, scheme: Scheme) -> nw.LazyF
     """
     return (
         with_purchase(customers)
-        .with_columns(segment=nw.col(scheme.column).fill_null(UNKNOWN))
+        .with_columns(
+            segment=nw.col(scheme.column).fill_null(UNKNOWN),
+            recency_days=nw.col("recency_days").cast(nw.Float64),
+        )
         .group_by("segment")
         .agg(
             customers=nw.len(),
             revenue=nw.col("revenue").sum(),
             orders=nw.col("orders").sum(),
-            recency_days=nw.col("recency_days").cast(nw.Float64).mean(),
+            recency_days=nw.col("recency_days").mean(),
         )
+        .with_columns(nw.col("orders").cast(nw.Int64))
     )

@@ -46,10 +46,10 @@ def divide(numerator: nw.Expr, denominator: nw.Expr) -> nw.Expr:
 
 
 def ten_thousandths(money: nw.Expr) -> nw.Expr:
-    """Return a money column as floats that are whole numbers of 1/10,000, money's last digit.
+    """Return a money column as whole numbers of 1/10,000, money's last digit, exact up to 250 billion.
 
-    Their sums and comparisons are exact up to 900 billion, and pandas can add them up in a window, which
-    it cannot do with decimals. Arrow makes 1.0050000000000001 of the decimal 1.005, hence the rounding.
+    They add up and compare without rounding, and pandas can add them up in a window, which it cannot do
+    with decimals. Rounded, because Arrow makes 1.0050000000000001 of the decimal 1.005.
     """
     return (money.cast(nw.Float64) * 10_000 + 0.5).floor()
 

@@ -7,6 +7,7 @@ is in exactly one of accepted, rejected and skipped.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping as Pairs
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +22,7 @@ from crm.imports.reading import RawTable, identifier, literal, one_row
 from crm.imports.values import BLANKS, NO, NOT_GIVEN, YES, Question, words
 from crm.schema import KINDS, RESPONSES, Kind, column_of
 
-__all__ = ["Checked", "Question", "check", "write_rejects"]
+__all__ = ["Checked", "Question", "check", "read_rejects", "rejected_rows", "write_rejects"]
 
 MAX_ID = 255
 FIRST_YEAR, LAST_YEAR = 1900, 2100
@@ -732,6 +733,18 @@ def _says_multiple(header: str) -> bool:
     return bool(re.search(r"[(（\[【]\s*[^)）\]】]*(\bk|千|万)|thousand", header.lower()))
 
 
+def rejected_rows(
+    connection: duckdb.DuckDBPyConnection, checked: Checked, *, limit: int = 10
+) -> list[dict[str, object]]:
+    """Return the first rejected rows in the file's order: line, column, value, reason, advice."""
+    found = connection.execute(
+        f'SELECT _line AS line, "column", value, reason, advice FROM {identifier(checked.rejected_table)} '
+        f"ORDER BY _row LIMIT {int(limit)}"
+    )
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
 def write_rejects(connection: duckdb.DuckDBPyConnection, raw: RawTable, checked: Checked, path: Path) -> None:
     """Write every rejected row to a CSV file: its cells verbatim, then line, column, value, reason, advice.
 
@@ -763,3 +776,23 @@ def write_rejects(connection: duckdb.DuckDBPyConnection, raw: RawTable, checked:
         writer.writerow(header)
         while rows := found.fetchmany(10_000):
             writer.writerows(rows)
+
+
+def read_rejects(path: Path, *, limit: int = 10) -> tuple[list[tuple[str, int]], list[dict[str, object]]]:
+    """Return what a file of rejected rows says: its reasons with their numbers, and its first rows.
+
+    Reasons are most frequent first; rows have line, column, value, reason, advice, as in `rejected_rows`.
+    """
+    width = len(REJECT_COLUMNS)
+    names = [name.removeprefix("rejected_") for name in REJECT_COLUMNS]
+    counted: Counter[str] = Counter()
+    first: list[dict[str, object]] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        next(rows, None)
+        for row in rows:
+            told = dict(zip(names, row[-width:], strict=True))
+            counted[told["reason"]] += 1
+            if len(first) < limit:
+                first.append({**told, "line": int(told["line"])})
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0])), first

@@ -449,7 +449,7 @@ def _quotings(text: str, delimiter: str) -> list[tuple[str, str]]:
     found = [('"', '"')]
     if '\\"' in text:
         found.append(('"', "\\"))
-    if re.search(rf"(^|[\r\n]|{re.escape(delimiter)})'[^'\r\n]*'($|[\r\n]|{re.escape(delimiter)})", text):
+    if re.search(rf"(^|[\r\n]|{re.escape(delimiter)})'(?:[^']|'')*'($|[\r\n]|{re.escape(delimiter)})", text):
         found.append(("'", "'"))
         if "\\'" in text:
             found.append(("'", "\\"))

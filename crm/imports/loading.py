@@ -111,6 +111,18 @@ class Undone:
 
 
 @dataclass(frozen=True)
+class UndoOutlook:
+    """Whether an import is in force, the last import if a later one stands in the way, and edits since.
+
+    `edited` are the IDs of the contacts that were edited since the import had written them.
+    """
+
+    in_force: bool
+    later: dict[str, Any] | None
+    edited: list[str]
+
+
+@dataclass(frozen=True)
 class _Plan:
     """What a checked file changes: rows by what becomes of them, and which tables are written how."""
 
@@ -308,6 +320,48 @@ class Importer:
             rows, _ = records_of.list_imports(session, limit=limit)
             return [_as_row(row) for row in rows]
 
+    def history_page(self, *, page: int = 1, size: int = 25) -> tuple[list[dict[str, Any]], int]:
+        """Return page `page`, from 1, of the imports, newest first, and how many there are in all."""
+        with self._records.read() as session:
+            rows, total = records_of.list_imports(session, offset=(page - 1) * size, limit=size)
+            return [_as_row(row) for row in rows], total
+
+    def details(self, import_id: str) -> dict[str, Any]:
+        """Return one import as plain values, with its `columns` (field → source column) and its `policy`.
+
+        Raises NotFound.
+        """
+        with self._records.read() as session:
+            row = records_of.find_import(session, import_id)
+            mapped = row.mapping or {}
+            return {
+                **_as_row(row),
+                "columns": dict(mapped.get("columns", {})),
+                "policy": mapped.get("policy", ""),
+            }
+
+    def same_file(self, prepared: Prepared, *, kind: Kind) -> dict[str, Any] | None:
+        """Return the last import in force of these very bytes as the same kind, or nothing."""
+        with self._records.read() as session:
+            found = records_of.find_same_file(session, kind=kind, sha256=prepared.sha256)
+            return None if found is None else _as_row(found)
+
+    def rejects_path(self, import_id: str) -> Path | None:
+        """Return the file of an import's rejected rows, or nothing where there is none. Raises NotFound."""
+        with self._records.read() as session:
+            name = records_of.find_import(session, import_id).rejects_file
+        path = self.rejects_folder / Path(name).name if name else None
+        return path if path is not None and path.is_file() else None
+
+    def outlook(self, import_id: str) -> UndoOutlook:
+        """Return what stands in the way of undoing an import now. Raises NotFound."""
+        with self._records.read() as session:
+            row = records_of.find_import(session, import_id)
+            last = records_of.latest_undoable(session)
+            later = None if last is None or last.id == row.id else _as_row(last)
+            edited = bulk.edited_since_import(session, import_id) if row.kind == "contacts" else []
+            return UndoOutlook(row.status == "done", later, edited)
+
     def undo(self, import_id: str, *, actor: str, force: bool = False, any_order: bool = False) -> Undone:
         """Take an import back, what it updated included; the last one first.
 
@@ -444,7 +498,7 @@ class Importer:
         run = prepared.connection.execute
         group = _GROUP[table]
         names = ", ".join(identifier(name) for name in schema.LAKE[table].names if name != "import_id")
-        for made in ("rows", "stored", "status"):
+        for made in ("stored", "status"):
             run(f"DROP TABLE IF EXISTS {table}_{made}")
         run(f"DROP VIEW IF EXISTS {table}_rows")
         run(f"CREATE VIEW {table}_rows AS SELECT {names} FROM {identifier(source)}")

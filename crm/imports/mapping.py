@@ -255,5 +255,6 @@ def guess_kind(columns: Sequence[str]) -> Kind:
             fields = found.mapping.columns
             if "order_id" in fields or normalise(fields["ordered_at"]) not in _ANY_DATE:
                 return "orders"
-    best: list[Kind] = [kind for kind in ("orders", "responses", "contacts") if complete[kind]]
-    return max(best or list(KINDS), key=lambda kind: explained[kind])
+    # A kind that lacks a required field may still be what is meant, if it explains two columns more.
+    ranked: list[Kind] = ["orders", "responses", "contacts"]
+    return max(ranked, key=lambda kind: explained[kind] + (1.5 if complete[kind] else 0))

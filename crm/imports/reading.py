@@ -157,6 +157,8 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
     width = max(widths.items(), key=lambda item: (item[1], item[0]))[0]
     while len(header) > width and not header[-1]:
         header.pop()
+    if header and not any(cell for cells in tasted[1:] for cell in cells[len(header) :]):
+        width = len(header)  # rows that end in a separator have no further column
     width = max(width, len(header))
     if width > MAX_COLUMNS:
         raise UnreadableFile(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crm.errors import Conflict, NotFound, StaleRecord
 from crm.records.audit import Change, record_change
-from crm.records.columns import now
+from crm.records.columns import now, same_document
 from crm.records.images import image_of
 from crm.records.models import Audience
 from crm.records.rules import check_text
@@ -72,7 +72,7 @@ def save_audience(
             f"Somebody else changed the audience “{audience.name}” since it was opened.",
             "Open it again and repeat the change.",
         )
-    if audience.name == name and audience.rule == rule:
+    if audience.name == name and same_document(audience.rule, rule):
         return Change(audience, None)
     _refuse_taken(session, name=name, but=audience.id)
     before = image_of(audience)

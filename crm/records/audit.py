@@ -172,7 +172,7 @@ def undo_event(session: Session, *, event_id: int, actor: str) -> int:
 
 def _refuse_if_changed_since(event: Event, current: Image, fields: list[str]) -> None:
     after = event.after or {}
-    again = [field for field in fields if current.get(field) != after[field]]
+    again = [field for field in changed_fields(current, after) if field in fields]
     if "deleted_at" in current and current["deleted_at"] is not None and "deleted_at" not in fields:
         again.append("deleted_at")
     if again:

@@ -161,17 +161,18 @@ def _one_row_per_customer(table: pa.Table, policy: Policy) -> pa.Table:
     ids = table["customer_id"]
     if pc.count_distinct(ids).as_py() == len(ids):
         return table
-    if policy == "fill":
-        first = pc.ScalarAggregateOptions(skip_nulls=True)
-        fields = table.column_names[1:]
-        grouped = table.group_by("customer_id", use_threads=False)
-        return grouped.aggregate([(name, "first", first) for name in fields]).rename_columns(
-            ["customer_id", *fields]
-        )
-    position = table.append_column("position", pa.array(range(table.num_rows), pa.int64()))
-    which = "max" if policy == "overwrite" else "min"
-    kept = position.group_by("customer_id").aggregate([("position", which)])[f"position_{which}"]
-    return table.take(kept)
+    position = pa.array(range(table.num_rows), pa.int64())
+    if policy != "fill":
+        which = "max" if policy == "overwrite" else "min"
+        rows = pa.table({"customer_id": ids, "row": position}).group_by("customer_id")
+        return table.take(rows.aggregate([("row", which)])[f"row_{which}"])
+    fields = table.column_names[1:]
+    # The row of each field's first value; a null where no row has one, and taking it gives a null.
+    holding = {name: pc.if_else(pc.is_valid(table[name]), position, None) for name in fields}
+    first = pa.table({"customer_id": ids, **holding}).group_by("customer_id")
+    rows = first.aggregate([(name, "min") for name in fields])
+    folded = {name: table[name].take(rows[f"{name}_min"]) for name in fields}
+    return pa.table({"customer_id": rows["customer_id"], **folded})
 
 
 def _stage(session: Session, table: pa.Table) -> Table:
@@ -356,6 +357,18 @@ def undo_contact_import(session: Session, import_id: str, *, force: bool = False
     session.execute(DropTable(undoing))
     session.expire_all()
     return Undone(undone.put_back, undone.removed, conflicts)
+
+
+def edited_since_import(session: Session, import_id: str) -> list[str]:
+    """Return the IDs of the contacts that an import wrote and somebody changed since: undoing leaves them."""
+    written = and_(
+        ImportChange.import_id == import_id,
+        ImportChange.customer_id == Contact.customer_id,
+        Contact.version != ImportChange.version_after,
+    )
+    return list(
+        session.scalars(select(Contact.customer_id).join(ImportChange, written).order_by(Contact.customer_id))
+    )
 
 
 def _put_back(session: Session, undoing: Table, import_id: str) -> Undone:

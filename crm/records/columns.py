@@ -1,5 +1,6 @@
 """Column types that keep money, moments and documents the same on SQLite and on PostgreSQL."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -62,6 +63,11 @@ Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tr
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
 """A counted key: SQLite counts only in a column declared INTEGER."""
+
+
+def same_document(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are the same; unlike in Python, 1, 1.0 and true are three."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def now() -> datetime:

@@ -27,7 +27,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import QueryableAttribute, object_mapper
 from sqlalchemy.types import TypeEngine
 
-from crm.records.columns import MONEY_SCALE, Moment, Money
+from crm.records.columns import MONEY_SCALE, Moment, Money, same_document
 from crm.records.models import Base, Contact
 from crm.schema import CONTACT_COLUMNS
 
@@ -64,7 +64,11 @@ def image_of(record: Base) -> Image:
 
 def changed_fields(before: Image, after: Image) -> list[str]:
     """Return the fields whose values differ, in the order of `after`."""
-    return [field for field in after if field != "version" and before.get(field) != after[field]]
+    return [
+        field
+        for field in after
+        if field != "version" and not (field in before and same_document(before[field], after[field]))
+    ]
 
 
 def put_back(record: Base, image: Image, fields: list[str]) -> None:

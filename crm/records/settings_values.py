@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from crm.errors import InvalidValue
 from crm.records.audit import Change, record_change
-from crm.records.columns import now
+from crm.records.columns import now, same_document
 from crm.records.images import image_of
 from crm.records.models import SettingsValue
 
@@ -26,7 +26,7 @@ def set_value(session: Session, *, key: str, value: Any, actor: str) -> Change[S
         stored = SettingsValue(key=key, value=None)
         session.add(stored)
         session.flush()
-    if stored.value == value:
+    if same_document(stored.value, value):
         return Change(stored, None)
     before = image_of(stored)
     stored.value = value

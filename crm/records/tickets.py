@@ -58,7 +58,7 @@ def count_tickets(session: Session, *, customer_id: str | None = None) -> dict[s
     query = select(Ticket.status, func.count()).where(Ticket.deleted_at.is_(None)).group_by(Ticket.status)
     if customer_id is not None:
         query = query.where(Ticket.customer_id == customer_id)
-    counted = dict(session.execute(query).tuples().all())
+    counted = dict(iter(session.execute(query)))
     return {status: counted.get(status, 0) for status in STATUSES}
 
 
