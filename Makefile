@@ -30,8 +30,7 @@ browser: install-dev ## Find a browser for the tests, or install one
 	@$(BIN)/python tests/browser/find_chromium.py
 
 run: install ## Open the app at http://localhost:8501, with the sample shop if the store is empty
-	@$(BIN)/python -m crm demo --if-empty
-	@$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address localhost
+	@$(BIN)/python -m crm.ui.serve --server.port $(PORT) --server.address localhost
 
 test: browser ## Run the whole suite: all engines, both databases, the browser
 	$(BIN)/python -m pytest
@@ -49,7 +48,7 @@ fix: install-dev ## Lint and format, changing what can be changed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install-dev ## Measure against peers, side by side; writes docs/benchmarks.md
+bench: ## Measure against peers, side by side; writes docs/benchmarks.md
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet -r requirements.txt -r tests/bench/requirements.txt
 	$(VENV)-bench/bin/python -m tests.bench

@@ -11,8 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crm import sample
 from crm.errors import ClienteleError, InvalidValue
-from crm.settings import Settings, load_settings
+from crm.settings import load_settings
 
 if TYPE_CHECKING:
     from crm.workbench import Workbench
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(**({"home": options.home} if options.home else {}))
         configure(settings.log_level)
-        if options.command == "demo" and options.if_empty and _in_use(settings):
+        if options.command == "demo" and options.if_empty and sample.was_ever_used(settings):
             return 0
         from crm.workbench import Workbench
 
@@ -50,22 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     return 0
-
-
-def _in_use(settings: Settings) -> bool:
-    """Say quickly whether anything was ever imported; opening both stores for that would double the start."""
-    if settings.database_url:
-        return False
-    file = settings.home / "records.sqlite3"
-    if not file.is_file():
-        return False
-    import sqlite3
-
-    try:
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
-            return connection.execute("SELECT 1 FROM imports LIMIT 1").fetchone() is not None
-    except sqlite3.Error:
-        return False
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -175,13 +160,13 @@ def _show(options: argparse.Namespace, answer: dict[str, Any], lines: Sequence[s
 
 
 def _demo(workbench: "Workbench", options: argparse.Namespace) -> None:
-    from crm import sample
-
     if options.remove:
         removed = sample.remove(workbench.importer, actor=ACTOR)
         print(
             f"Took out {removed} files of the sample shop." if removed else "The sample shop is not loaded."
         )
+        return
+    if options.if_empty and workbench.importer.history(limit=1):
         return
     reports = sample.load(workbench.importer, actor=ACTOR, source="command line")
     for report in reports:

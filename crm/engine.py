@@ -338,7 +338,19 @@ class SparkEngine(Engine):
                 f"CLIENTELE_ENGINE is {settings.engine}, but the Spark Connect client is not installed.",
                 "Install pyspark-client, or set CLIENTELE_ENGINE to duckdb.",
             ) from None
-        self._spark = SparkSession.builder.remote(settings.engine).create()
+        from pyspark.errors import PySparkException
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+
+        try:
+            self._spark = SparkSession.builder.remote(settings.engine).create()
+            # The client's own patience is ten minutes, at every question and once more at exit.
+            self._spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=1000)])
+            _ = self._spark.version
+        except PySparkException as error:
+            raise UnsafeSetting(
+                f"The Spark Connect server {settings.engine} does not answer.",
+                "Check that it runs and that CLIENTELE_ENGINE names it, or set CLIENTELE_ENGINE to duckdb.",
+            ) from error
         self._lock = threading.RLock()
         self._contacts: tuple[int, Any] | None = None
         self._kept: OrderedDict[str, None] = OrderedDict()

@@ -18,6 +18,8 @@ from crm.analytics.tables import day_number
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
+SERVERS: list[Any] = []
+
 BACKENDS = ["duckdb", "pandas", pytest.param("spark", marks=pytest.mark.spark)]
 
 
@@ -39,7 +41,8 @@ def spark_url() -> str:
     server = SparkConnectServer()
     server.start()
     _, port = server.listening_address
-    # Not stopped: it ends with this process. A client that outlives its server retries for minutes at exit.
+    # Kept, and never stopped: it ends with this process, after its clients.
+    SERVERS.append(server)
     return f"sc://127.0.0.1:{port}"
 
 

@@ -181,3 +181,10 @@ def test_a_spark_engine_without_its_client_says_what_to_install(workbench, monke
 
     with pytest.raises(UnsafeSetting, match="not installed"):
         open_engine(settings, workbench.lake, workbench.records)
+
+
+def test_a_spark_server_that_does_not_answer_is_named_within_seconds(workbench):
+    settings = load_settings(home=workbench.settings.home, engine="sc://127.0.0.1:9")
+
+    with pytest.raises(UnsafeSetting, match=r"sc://127\.0\.0\.1:9 does not answer"):
+        open_engine(settings, workbench.lake, workbench.records)

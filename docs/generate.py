@@ -1,0 +1,109 @@
+"""Write the pages of docs/ that come from the code: definitions, settings and the command line.
+
+`python docs/generate.py` writes them; `pages()` returns them, so that a test can compare.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from crm import cli, schema
+from crm.analytics.rfm import SEGMENT_CODES
+from crm.analytics.segments import SCHEMES
+from crm.settings import Settings
+
+DOCS = Path(__file__).resolve().parent
+NOTE = "<!-- Written by docs/generate.py; change the code, then run `make docs`. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by its name."""
+    return {"definitions.md": definitions(), "settings.md": settings(), "cli.md": command_line()}
+
+
+def definitions() -> str:
+    lines = [
+        "# Definitions",
+        NOTE,
+        "The same words on screen, in code and here.\n",
+        "**As-of day**: the last day observed, inclusive; the last order day unless another is chosen.  ",
+        "**Order total**: the sum of an order's line amounts. Above 0 it is a purchase, otherwise a return.  ",
+        "**Revenue**: the sum of all amounts up to the as-of day, returns included.  ",
+        "**Score**: 1 + floor(5 × customers strictly worse ÷ customers), among customers with a purchase; equal "
+        "values always get equal scores.\n",
+        "## The per-customer table\n",
+        "One row per customer named by an order, an answer or a contact. Audiences filter on these fields, "
+        "exports hold them.\n",
+        "| Field | Type | Unit | Meaning |",
+        "|---|---|---|---|",
+        *(f"| `{field.name}` | {field.type} | {field.unit} | {field.meaning} |" for field in schema.FIELDS),
+        "\n## Schemes\n",
+        "Each puts every customer with a purchase in exactly one segment.\n",
+        *(f"- **{scheme.title}** (`{scheme.name}`): {scheme.meaning}" for scheme in SCHEMES),
+        "\n## RFM segments by code\n",
+        "Digits are recency, frequency and monetary score, 5 best: the 125-cell table that circulates as the "
+        "Bloomreach segmentation.\n",
+        "| Segment | Codes |",
+        "|---|---|",
+        *(
+            f"| {name} | {' '.join(str(code) for code in sorted(codes, reverse=True))} |"
+            for name, codes in SEGMENT_CODES.items()
+        ),
+        "\n## What a file may bring\n",
+    ]
+    for kind, columns in schema.KINDS.items():
+        lines += [
+            f"### {kind}\n",
+            "| Column | Type | Needed | Meaning | Headers that are recognised |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| `{column.name}` | {column.type} | {'yes' if column.required else ''} | {column.meaning} | "
+            f"{', '.join(column.synonyms)} |"
+            for column in columns
+        ]
+        lines.append("")
+    lines.append(
+        "Orders need an amount, or a quantity and a unit price. Case, blanks and signs in headers do not matter.\n"
+    )
+    return "\n".join(lines)
+
+
+def settings() -> str:
+    rows = [
+        f"| `CLIENTELE_{name.upper()}` | {_default(name, field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            NOTE,
+            "Environment variables, read once at the start.\n",
+            "| Variable | Default | Meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _default(name: str, value: object) -> str:
+    return "`data/store`" if name == "home" else f"`{value}`" if value != "" else "empty"
+
+
+def command_line() -> str:
+    os.environ["COLUMNS"] = "100"
+    parser = cli._parser()
+    parts = ["# The command line", NOTE, "```", parser.format_help().rstrip(), "```\n"]
+    actions = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    for name, command in actions.choices.items():
+        parts += [f"## {name}\n", "```", command.format_help().rstrip(), "```\n"]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")

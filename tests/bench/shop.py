@@ -1,0 +1,57 @@
+"""A made-up shop of any size, written straight into a lake: order lines of many customers over 730 days."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from crm import schema
+from crm.lake import Lake
+
+FIRST = date(2023, 1, 1)
+DAYS = 730
+LINES_PER_CUSTOMER = 10
+AS_OF = FIRST + timedelta(days=DAYS - 1)
+
+
+def make(folder: Path, *, lines: int, customers: int) -> Lake:
+    """Write `lines` order lines of exactly `customers` customers into a new lake and return it.
+
+    Two lines an order. Each customer has at least one order; the others fall to few customers more often
+    than to many, as in a shop. One order in 40 is a return, so some customers have only returned, and one
+    line in 50 of the other orders takes something off. Ids are text, amounts have two places.
+    """
+    lake = Lake.open(str(folder))
+    connection = duckdb.connect()
+    start = (FIRST - date(1970, 1, 1)).days
+    rows = connection.sql(
+        f"""
+        WITH placed AS (
+            SELECT line_number,
+                   line_number // 2 AS number,
+                   CASE WHEN line_number // 2 < {customers} THEN line_number // 2
+                        ELSE floor({customers} * power((hash(line_number // 2) % 1000003) / 1000003.0, 1.6))
+                   END::BIGINT AS customer,
+                   {start} + (hash(line_number // 2 + 77777777) % {DAYS})::INTEGER AS placed_on,
+                   (hash(line_number * 3 + 5) % 1000037) / 1000037.0 AS luck,
+                   hash(line_number // 2 + 55555555) % 40 = 0 AS sent_back
+            FROM range({lines}) AS numbers (line_number)
+        )
+        SELECT 'O' || lpad(number::VARCHAR, 9, '0') AS order_id,
+               (line_number % 2 + 1)::INTEGER AS line,
+               'C' || lpad(customer::VARCHAR, 8, '0') AS customer_id,
+               (DATE '1970-01-01' + placed_on)::TIMESTAMP + INTERVAL 10 HOUR AS ordered_at,
+               placed_on::INTEGER AS "day",
+               round(CASE WHEN sent_back OR luck < 0.02 THEN -1 ELSE 1 END * exp(luck * 4), 2)::DECIMAL(18, 4) AS amount,
+               1::DECIMAL(18, 4) AS quantity,
+               NULL::DECIMAL(18, 4) AS unit_price,
+               'P' || (hash(line_number) % 500)::VARCHAR AS product,
+               'K' || (hash(line_number) % 20)::VARCHAR AS category,
+               'web' AS channel,
+               'EUR' AS currency,
+               'bench' AS import_id
+        FROM placed
+        """
+    ).to_arrow_reader(500_000)
+    lake.append("orders", rows.cast(schema.ORDERS), import_id="bench")
+    return lake

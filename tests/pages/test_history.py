@@ -1,0 +1,117 @@
+"""The import history: the list, one import, and undoing it."""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from crm.records.contacts import save_contact
+from crm.ui import cache, state
+from tests.pages.conftest import open_page, text_of
+from tests.pages.test_contacts import press, stored
+from tests.pages.test_import_file import CONTACTS, ORDERS
+
+
+def bring(folder: Path, name: str, data: bytes) -> str:
+    """Import a file and return the import's id."""
+    path = folder / name
+    path.write_bytes(data)
+    return cache.workbench().importer.run(path, actor="mei", source="page").import_id
+
+
+def status(import_id: str) -> str:
+    return str(cache.workbench().importer.details(import_id)["status"])
+
+
+def edit(customer_id: str, **values: object) -> None:
+    with cache.workbench().records.write() as session:
+        save_contact(session, customer_id=customer_id, values=values, actor="test")
+
+
+def test_an_empty_history_leads_to_the_import(empty_app: AppTest) -> None:
+    """There is nothing yet."""
+    open_page(empty_app, state.HISTORY)
+
+    assert "Nothing was imported yet." in text_of(empty_app)
+    assert not empty_app.dataframe
+
+
+def test_every_import_stands_in_the_list_newest_first(sample_app: AppTest, tmp_path: Path) -> None:
+    """Who, what, when, and five counts that add up to what was read."""
+    bring(tmp_path, "orders.csv", ORDERS)
+    open_page(sample_app, state.HISTORY)
+    table = sample_app.dataframe[0].value
+
+    assert list(table["file"]) == [
+        "orders.csv",
+        *(f"{name}.csv (sample shop)" for name in ("responses", "orders", "contacts")),
+    ]
+    assert table["actor"].iloc[0] == "mei"
+    counts = table[["created", "updated", "unchanged", "skipped", "rejected"]].sum(axis=1)
+    assert (counts == table["rows_read"]).all()
+
+
+def test_one_import_shows_its_counts_mapping_and_rejects(empty_app: AppTest, tmp_path: Path) -> None:
+    """The same sum as on the import page, and the rejected rows to download."""
+    import_id = bring(tmp_path, "orders.csv", ORDERS)
+    open_page(empty_app, state.HISTORY, **{"import": import_id})
+
+    assert "**4** rows read = 2 created + 0 updated + 0 unchanged + 0 skipped + 2 rejected" in text_of(
+        empty_app
+    )
+    assert "Customer ID: Customer" in text_of(empty_app)
+    assert sorted(empty_app.dataframe[0].value["rows"]) == [1, 1]
+    assert empty_app.get("download_button")
+
+
+def test_an_unknown_import_is_answered(empty_app: AppTest) -> None:
+    """With a refusal and the way back."""
+    open_page(empty_app, state.HISTORY, **{"import": "nope"})
+    assert "There is no import nope." in text_of(empty_app)
+
+    press(empty_app, "All imports")
+    assert empty_app.title[0].value == "Import history"
+
+
+def test_imports_are_undone_last_one_first(empty_app: AppTest, tmp_path: Path) -> None:
+    """An earlier one is refused in words, naming what stands in the way."""
+    first = bring(tmp_path, "orders.csv", ORDERS)
+    last = bring(tmp_path, "more.csv", ORDERS.replace(b"10.50", b"99"))
+    open_page(empty_app, state.HISTORY, **{"import": first})
+    assert "more.csv was imported after it" in text_of(empty_app)
+    assert not [button for button in empty_app.button if button.label.startswith("Undo the import")]
+
+    open_page(empty_app, state.HISTORY, **{"import": last})
+    press(empty_app, "Undo the import of more.csv")
+    assert (status(first), status(last)) == ("done", "undone")
+    assert "undone" in text_of(empty_app)
+    open_page(empty_app, state.HISTORY, **{"import": first})
+    press(empty_app, "Undo the import of orders.csv")
+    assert cache.days() is None
+
+
+def test_contacts_edited_since_are_named_and_asked_about(empty_app: AppTest, tmp_path: Path) -> None:
+    """Left as they are or taken back too: the user says which."""
+    import_id = bring(tmp_path, "contacts.csv", CONTACTS)
+    edit("anna", city="Paris")
+    open_page(empty_app, state.HISTORY, **{"import": import_id})
+    assert "**1** of its contacts were edited since: anna." in text_of(empty_app)
+    sure = empty_app.button(key=f"undo_sure_{import_id}")
+    assert sure.disabled
+
+    empty_app.radio(key=f"undo_edited_{import_id}").set_value("keep").run()
+    press(empty_app, "Undo the import of contacts.csv")
+    assert stored("anna").city == "Paris"
+    assert stored("bob") is None
+    assert "1 edited contact was left" in empty_app.toast[0].value
+
+
+def test_contacts_edited_since_can_be_taken_back_too(empty_app: AppTest, tmp_path: Path) -> None:
+    """By force, the edits are lost."""
+    import_id = bring(tmp_path, "contacts.csv", CONTACTS)
+    edit("anna", city="Paris")
+    open_page(empty_app, state.HISTORY, **{"import": import_id})
+    empty_app.radio(key=f"undo_edited_{import_id}").set_value("force").run()
+    press(empty_app, "Undo the import of contacts.csv")
+
+    assert stored("anna") is None
+    assert status(import_id) == "undone"
