@@ -1,7 +1,9 @@
 """Lake and contacts as Narwhals frames, computed by DuckDB in process or by a Spark Connect server."""
 
 import hashlib
+import re
 import shutil
+import socket
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -28,6 +30,8 @@ from crm.records.arrow import CHANGED_ROWS, CONTACT_ROWS
 from crm.records.changes import contacts_changed_since, latest_change
 from crm.records.database import Records
 from crm.settings import Settings
+
+SPARK_CONNECT_PORT = 15002
 
 KEPT_TABLES = 6
 """Per-customer tables kept at once: as-of days and bands that people look at side by side."""
@@ -338,19 +342,20 @@ class SparkEngine(Engine):
                 f"CLIENTELE_ENGINE is {settings.engine}, but the Spark Connect client is not installed.",
                 "Install pyspark-client, or set CLIENTELE_ENGINE to duckdb.",
             ) from None
-        from pyspark.errors import PySparkException
         from pyspark.sql.connect.client.retries import DefaultPolicy
 
+        host, port = re.fullmatch(r"sc://([^:/]+):?(\d*).*", settings.engine).groups()  # type: ignore[union-attr]
         try:
-            self._spark = SparkSession.builder.remote(settings.engine).create()
-            # The client's own patience is ten minutes, at every question and once more at exit.
-            self._spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=1000)])
-            _ = self._spark.version
-        except PySparkException as error:
+            # Asked before the client is: a session that never met its server stays in the client's way.
+            socket.create_connection((host, int(port or SPARK_CONNECT_PORT)), timeout=5).close()
+        except OSError as error:
             raise UnsafeSetting(
                 f"The Spark Connect server {settings.engine} does not answer.",
                 "Check that it runs and that CLIENTELE_ENGINE names it, or set CLIENTELE_ENGINE to duckdb.",
             ) from error
+        self._spark = SparkSession.builder.remote(settings.engine).create()
+        # The client's own patience is ten minutes, at every question and once more at exit.
+        self._spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=1000)])
         self._lock = threading.RLock()
         self._contacts: tuple[int, Any] | None = None
         self._kept: OrderedDict[str, None] = OrderedDict()

@@ -64,7 +64,7 @@ ORDER_COLUMNS: tuple[Column, ...] = (
     Column(
         "ordered_at", "timestamp", "Order date",
         "When the order was placed: a date, with or without a time, as the source's clock shows it",
-        ("orderedat", "orderdate", "ordertime", "date", "datetime", "invoicedate", "transactiondate",
+        ("orderedat", "orderdate", "ordertime", "date", "datetime", "day", "invoicedate", "transactiondate",
          "purchasedate", "purchasedat", "createdat", "created", "time", "timestamp", "bestelldatum",
          "订单日期", "下单日期", "下单时间", "订单时间", "购买日期", "交易日期", "交易时间", "日期", "时间"),
         required=True,

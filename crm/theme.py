@@ -22,6 +22,9 @@ Number: TypeAlias = SupportsFloat | None
 UNDEFINED = "–"
 """Shown in place of a value that cannot be computed."""
 
+WIDE = "\N{NO-BREAK SPACE}"
+"""Between words that stay together, as in a date: a narrow one would run them into one."""
+
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 """Stands between a number and its unit, so that a line never ends between them."""
 
@@ -315,14 +318,14 @@ def day(value: date | None) -> str:
     """Return a day as "12 Mar 2025", the same in every locale."""
     if value is None or value != value:  # noqa: PLR0124 - pandas' NaT is a datetime unlike itself
         return UNDEFINED
-    return f"{value.day}{SPACE}{_MONTHS[value.month - 1]}{SPACE}{value.year}"
+    return f"{value.day}{WIDE}{_MONTHS[value.month - 1]}{WIDE}{value.year}"
 
 
 def month(value: date | None) -> str:
     """Return a month as "Mar 2025", the same in every locale."""
     if value is None or value != value:  # noqa: PLR0124 - as in day()
         return UNDEFINED
-    return f"{_MONTHS[value.month - 1]}{SPACE}{value.year}"
+    return f"{_MONTHS[value.month - 1]}{WIDE}{value.year}"
 
 
 def moment(value: datetime | None) -> str:

@@ -589,6 +589,7 @@ def test_every_field_has_operators_with_words() -> None:
     assert phrase(">", "money") == "over"
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from(string.ascii_letters + "äÄßẞσςΣİıK\u212a.[]*\\^-"), min_size=1, max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_contains_ignores_case_letter_by_letter(text: str) -> None:

@@ -402,6 +402,7 @@ def test_a_product_is_exact_and_rounded_half_up_once(shop: Shop) -> None:
 MONEY = st.decimals(-(10**9), 10**9, places=3)
 
 
+@pytest.mark.slow
 @given(lines=st.lists(st.tuples(st.integers(-5000, 5000), MONEY), min_size=1, max_size=20))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_amounts_equal_exact_arithmetic(lines: list[tuple[int, Decimal]], tmp_path: Path) -> None:
@@ -436,6 +437,7 @@ ROW = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(rows=st.lists(ROW, min_size=1, max_size=20), others=st.lists(ROW, max_size=10), seed=st.randoms())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_derived_ids_do_not_depend_on_other_customers(
@@ -684,6 +686,7 @@ FIELDS: dict[Kind, list[str]] = {
 }
 
 
+@pytest.mark.slow
 @given(data=st.data(), kind=st.sampled_from(list(FIELDS)))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_row_is_accepted_rejected_or_skipped(data: st.DataObject, kind: Kind, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ LINE = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(LINE, min_size=1, max_size=30), st.randoms())
 @settings(max_examples=50, deadline=None)
 def test_the_order_of_rows_and_the_split_into_lines_change_nothing(lines, random):

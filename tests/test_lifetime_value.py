@@ -185,4 +185,5 @@ def test_bias_is_the_error_as_a_share_of_what_came():
     assert bias(100.0, 100.0) == 0
     assert bias(0.0, 100.0) == -1
     assert bias(100.0, 0.0) is None
+    assert bias(100.0, -5.0) is None
     assert bias(None, None) is None

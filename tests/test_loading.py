@@ -235,6 +235,7 @@ def test_an_error_while_writing_leaves_nothing(workbench, csv_file, monkeypatch)
     assert [row["status"] for row in workbench.importer.history()] == ["failed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "kept"),
     [

@@ -447,6 +447,7 @@ def as_csv(rows: Rows, **options: object) -> bytes:
     return buffer.getvalue().encode()
 
 
+@pytest.mark.slow
 @given(data=st.data(), options=DIALECTS, escape=st.booleans())
 @SIMPLE
 def test_any_table_in_a_known_dialect_comes_back_cell_for_cell(
@@ -485,6 +486,7 @@ RECORD = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(rows=st.lists(RECORD, min_size=5, max_size=25), options=DIALECTS, header=st.booleans())
 @SIMPLE
 def test_a_likely_table_is_detected_and_read_exactly_or_refused(
@@ -503,6 +505,7 @@ def test_a_likely_table_is_detected_and_read_exactly_or_refused(
     assert raw.row_count == raw.lines_counted == len(rows)
 
 
+@pytest.mark.slow
 @given(
     content=st.lists(st.sampled_from(list(b"ab1,;\"'\n\n\r\t |\\\xc3\xa9\xff\0")), max_size=200).map(bytes)
 )

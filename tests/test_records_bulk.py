@@ -436,6 +436,7 @@ def listed(session: Session) -> dict[str, tuple[Any, ...]]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(ACT, max_size=8))
 def test_any_acts_undone_last_first_give_the_state_before(records: Records, acts: list[tuple[str, Any, Any]]):

@@ -178,6 +178,7 @@ def test_the_generator_writes_the_stored_tables_and_truth(generate: ModuleType, 
     assert (tmp_path / "truth.json").read_bytes() == (FOLDER / "truth.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(generate: ModuleType, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
 

@@ -22,6 +22,7 @@ from crm.theme import Measure
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
 S = theme.SPACE
+W = theme.WIDE
 
 # Machado, Oliveira, Fernandes (2009), severity 1.0, on linear RGB.
 PROTANOPIA = np.array(
@@ -298,11 +299,11 @@ def test_what_is_undefined_is_a_dash(write, value):
         (theme.change(5, None), "–"),
         (theme.change(None, 5), "–"),
         (theme.change(5, -5), "–"),
-        (theme.day(date(2025, 3, 12)), f"12{S}Mar{S}2025"),
+        (theme.day(date(2025, 3, 12)), f"12{W}Mar{W}2025"),
         (theme.day(pd.NaT), "–"),
         (theme.day(None), "–"),
-        (theme.month(date(2025, 3, 12)), f"Mar{S}2025"),
-        (theme.moment(datetime(2025, 3, 2, 4, 5, tzinfo=UTC)), f"2{S}Mar{S}2025, 04:05"),
+        (theme.month(date(2025, 3, 12)), f"Mar{W}2025"),
+        (theme.moment(datetime(2025, 3, 2, 4, 5, tzinfo=UTC)), f"2{W}Mar{W}2025, 04:05"),
         (theme.years(2.44), f"2.4{S}years"),
         (theme.years(1), f"1{S}year"),
         (theme.days(1), f"1{S}day"),

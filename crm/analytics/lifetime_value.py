@@ -103,8 +103,8 @@ class FlatRevenueTest:
 
     @property
     def bias(self) -> float | None:
-        """(Predicted − actual) ÷ actual; nothing when nothing came."""
-        if self.predicted is None or not self.actual:
+        """(Predicted − actual) ÷ actual; nothing when nothing came, or more went back than came."""
+        if self.predicted is None or self.actual is None or self.actual <= 0:
             return None
         return (self.predicted - self.actual) / self.actual
 

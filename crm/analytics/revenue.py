@@ -35,22 +35,6 @@ def revenue_by_day(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[An
 
 
 @table_function
-def buyers_between(orders: nw.LazyFrame[Any], *, first: date, last: date) -> nw.LazyFrame[Any]:
-    """Return how many customers made a purchase from `first` to `last`, both inclusive.
-
-    From one row per order line: order_id, customer_id, day, amount.
-    To one row: customers.
-    """
-    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=last)
-    return (
-        totals.filter(nw.col("day") >= day_number(first), nw.col("total") > 0)
-        .select("customer_id")
-        .unique()
-        .select(customers=nw.len())
-    )
-
-
-@table_function
 def activity_by_bucket(
     orders: nw.LazyFrame[Any], *, last: date, width: int, buckets: int
 ) -> nw.LazyFrame[Any]:
@@ -62,9 +46,11 @@ def activity_by_bucket(
     """
     end = day_number(last)
     bought = nw.col("total") > 0
-    totals: nw.LazyFrame[Any] = order_totals(orders.filter(nw.col("day") > end - width * buckets), as_of=last)
+    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=last)
     return (
-        totals.with_columns(
+        # Orders, not lines, are left out: an order that began before the first period belongs to none.
+        totals.filter(nw.col("day") > end - width * buckets)
+        .with_columns(
             bucket=(end - nw.col("day")) // width,
             purchase=bought.cast(nw.Int64),
             purchase_total=nw.when(bought).then(nw.col("total")),

@@ -57,6 +57,12 @@ class Bands:
                 f"Young is under {young} and Middle-aged under {middle}.",
                 "Choose two ages, the first below the second.",
             )
+        for region in self.regions:
+            if not region.strip() or region in (OTHER_REGION, UNKNOWN):
+                raise InvalidValue(
+                    f"A region cannot be called “{region}”.",
+                    f"Choose another name; {OTHER_REGION} and {UNKNOWN} hold the cities no region names.",
+                )
         seen: dict[str, str] = {}
         for region, cities in self.regions.items():
             for city in cities:

@@ -475,9 +475,9 @@ def _score(samples: list[_Sample], dialect: Dialect) -> float:
     if width < 2 or count * 2 < total:
         return 0.0
     cells = [cell for row in tasted if len(row) == width for cell in row][:5000]
-    known = sum(_is_clean(cell) for cell in cells) / len(cells)
+    known = sum(_is_clean(cell) - _is_still_quoted(cell) for cell in cells) / len(cells)
     evenness = (count / total) ** 3
-    return evenness * (0.25 + 0.75 * known) * (width - 0.7) / width
+    return evenness * (0.25 + 0.75 * max(known, 0.0)) * (width - 0.7) / width
 
 
 def _is_clean(cell: str) -> bool:
@@ -490,6 +490,14 @@ def _is_clean(cell: str) -> bool:
     return bool(
         _NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) or _EMAIL.fullmatch(cell) or _WORDS.fullmatch(cell)
     )
+
+
+_STILL_QUOTED = re.compile(r"""'(?:[^']|'')*''(?:[^']|'')*'|"(?:[^"]|"")*""(?:[^"]|"")*\"""")
+
+
+def _is_still_quoted(cell: str) -> bool:
+    """Say whether a cell is wrapped in marks that are doubled inside: nobody writes that but a program."""
+    return len(cell) > 3 and _STILL_QUOTED.fullmatch(cell) is not None
 
 
 def _whitespace(samples: list[_Sample], newline: str) -> Dialect | None:

@@ -1,6 +1,7 @@
 """`python -m crm.ui.serve`: the app's server, with the sample shop in a store that was never used.
 
-What follows on the command line goes to Streamlit, such as `--server.port 9000`.
+With `--empty` the store stays empty. What else is on the command line goes to Streamlit, such as
+`--server.port 9000`.
 """
 
 import sys
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve the app until it is stopped; 2 when a setting or the store makes that impossible."""
     try:
         settings = load_settings()
-        if not sample.was_ever_used(settings):
+        if "--empty" not in arguments and not sample.was_ever_used(settings):
             from crm.workbench import Workbench
 
             workbench = Workbench.open(settings)
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     # answers the first visitor's deep link with "Page not found".
     PagesManager.uses_pages_directory = False
     threading.Thread(target=_import_ahead, daemon=True).start()
-    cli.main(["run", str(ROOT / "app.py"), *arguments], standalone_mode=False)
+    passed_on = [argument for argument in arguments if argument != "--empty"]
+    cli.main(["run", str(ROOT / "app.py"), *passed_on], standalone_mode=False)
     return 0
 
 
