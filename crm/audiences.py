@@ -518,7 +518,7 @@ def _native(value: Value, type_: Type) -> object:
     """Return the value as the column is compared: money in ten-thousandths, numbers as floats."""
     if isinstance(value, tuple):
         return [_native(item, type_) for item in value]
-    if isinstance(value, Decimal) and type_ == "money":
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and type_ == "money":
         # The column's own arithmetic, so that amounts too large for ten-thousandths stay equal to themselves.
         return float(math.floor(float(value) * 10_000 + 0.5))
     if isinstance(value, int | Decimal) and not isinstance(value, bool):

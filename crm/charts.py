@@ -549,122 +549,6 @@ def backtest_bars(
     return figure
 
 
-def heatmap(
-    rows: Rows,
-    x: str,
-    y: str,
-    value: str,
-    *,
-    title: str,
-    measure: Measure,
-    x_title: str,
-    y_title: str,
-    details: Details = (),
-    x_label: Callable[[str], str] = str,
-    y_label: Callable[[str], str] = str,
-    top: float | None = None,
-    empty: str = "The history is too short to compare groups over time.",
-) -> go.Figure:
-    """Return a grid of shaded cells, such as cohorts by months or segments before by segments after.
-
-    From one row per cell: `x`, `y` (each in the order of its first appearance), `value` in units of `measure`
-    and the columns of `details`. Cells without a row, or undefined, stay blank: a month that is not over is not 0. `top` is
-    the value of the darkest shade and keeps one large cell (month 0 is 100 %) from paling all others. A click gives
-    [y, x].
-    """
-    across, down = [str(name) for name in _column(rows, x)], [str(name) for name in _column(rows, y)]
-    values = _numbers(rows, value)
-    if not _any(values):
-        return empty_figure(empty, title=title)
-    columns, lines = list(dict.fromkeys(across)), list(dict.fromkeys(down))
-    grid: list[list[float | None]] = [[None] * len(columns) for _ in lines]
-    extra = [(what, _numbers(rows, column)) for column, what in details]
-    cells, hovers, texts = [], [], []
-    for index, (name, line, number) in enumerate(zip(across, down, values, strict=True)):
-        if number is None:
-            continue
-        grid[lines.index(line)][columns.index(name)] = number
-        cells.append((columns.index(name), lines.index(line), name, line))
-        texts.append(measure.text(number))
-        hovers.append(
-            "<br>".join(
-                [
-                    f"<b>{escape(y_label(line))}</b>",
-                    f"{escape(x_title)}: {escape(x_label(name))}",
-                    f"{measure.title}: {measure.exact(number)}",
-                    *(f"{what.title}: {what.exact(column[index])}" for what, column in extra),
-                ]
-            )
-        )
-    known = [number for number in values if number is not None]
-    shares = (
-        measure.kind == "percent"
-    )  # their sign is said once, below: a phone has room for two figures a cell
-    figure = _figure(title, height=26 * len(lines) + _TITLE_ROOM + _TOOL_ROOM + 78)
-    figure.update_layout(margin={"t": figure.layout.margin.t + 50, "b": 24})
-    figure.add_heatmap(
-        z=grid,
-        x=list(range(len(columns))),
-        y=list(range(len(lines))),
-        xgap=2,
-        ygap=2,
-        zmin=min(0.0, *known, 0.0),
-        zmax=top or max(known) or 1.0,
-        showscale=False,
-        hoverinfo="skip",
-        text=[["" if cell is None else _cell(measure, cell) for cell in line] for line in grid],
-        texttemplate="%{text}",
-        **({"textfont": {"size": 11}} if shares and len(columns) <= 13 else {}),
-    )
-    figure.add_annotation(
-        text=f"In the cells: {measure.axis_title}. Blank: not known yet.",
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=0,
-        xanchor="left",
-        yanchor="top",
-        yshift=-6,
-        showarrow=False,
-        font={"size": 12},
-    )
-    # Cells of a heat map cannot be clicked; marks that nobody sees, one on each cell, can.
-    figure.add_scatter(
-        x=[cell[0] for cell in cells],
-        y=[cell[1] for cell in cells],
-        mode="markers",
-        marker={"symbol": "square", "size": 24, "color": theme.ACCENT, "opacity": 0},
-        customdata=[[cell[3], cell[2]] for cell in cells],
-        hovertext=hovers,
-        hovertemplate="%{hovertext}<extra></extra>",
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        showlegend=False,
-    )
-    figure.update_xaxes(
-        title_text=x_title,
-        tickvals=list(range(len(columns))),
-        ticktext=[escape(x_label(name)) for name in columns],
-        range=[-0.5, len(columns) - 0.5],
-        showgrid=False,
-        zeroline=False,
-        side="top",
-    )
-    figure.update_yaxes(
-        title_text=y_title,
-        tickvals=list(range(len(lines))),
-        ticktext=[_folded(y_label(line)) for line in lines],
-        range=[len(lines) - 0.5, -0.5],
-        showgrid=False,
-        zeroline=False,
-    )
-    _describe(
-        figure,
-        [(f"{y_label(cell[3])}, {x_label(cell[2])}", text) for cell, text in zip(cells, texts, strict=True)],
-    )
-    return figure
-
-
 def title_of(figure: Figure) -> str:
     """Return the question that a figure answers, as plain text."""
     return unescape(figure.layout.title.text or "")
@@ -838,10 +722,6 @@ def _folded(name: str) -> str:
     """Return a name on at most two lines; a longer one ends in "…" and is whole in the hover text."""
     lines = wrap(name, _NAME_WIDTH, max_lines=2, placeholder="…") or [""]
     return "<br>".join(escape(line) for line in lines)
-
-
-def _cell(measure: Measure, value: float) -> str:
-    return measure.text(value).removesuffix(f"{theme.SPACE}%")
 
 
 def _short(figure: str, name: str, *, share: float) -> str:

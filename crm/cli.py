@@ -1,4 +1,4 @@
-"""The command line: everything a page does, without a browser.
+"""The command line: importing, counting and exporting without a browser.
 
 Answers go to standard output, for people or as one JSON object with `--json`; logs go to standard error.
 Exit status is 0, or 2 with the message and hint of what was refused.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crm.workbench import Workbench
 
 ACTOR = "command line"
+_PAGE = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped; nothing was changed.", file=sys.stderr)
+        print("Stopped. `python -m crm imports` shows what is in force.", file=sys.stderr)
         return 130
     except Exception as error:
         print(
@@ -86,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="OPTION=VALUE",
-        help="date_order=dmy|mdy|ymd, decimal=.|, or policy=overwrite|fill|skip",
+        help="how the file is to be read: date_order=dmy|mdy, decimal=.|, or recommendation=0-10|yes-no|other; "
+        "for contacts that exist already: policy=overwrite|fill|skip",
     )
     file.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
 
@@ -166,9 +168,10 @@ def _demo(workbench: "Workbench", options: argparse.Namespace) -> None:
             f"Took out {removed} files of the sample shop." if removed else "The sample shop is not loaded."
         )
         return
-    if options.if_empty and workbench.importer.history(limit=1):
-        return
-    reports = sample.load(workbench.importer, actor=ACTOR, source="command line")
+    if options.if_empty:
+        reports = sample.load_if_fresh(workbench.importer, actor=ACTOR)
+    else:
+        reports = sample.load(workbench.importer, actor=ACTOR, source="command line")
     for report in reports:
         print(f"{report.kind}: {report.created:,} rows from {report.file_name}")
 
@@ -202,7 +205,11 @@ def _import(workbench: "Workbench", options: argparse.Namespace) -> None:
 
 
 def _imports(workbench: "Workbench", options: argparse.Namespace) -> None:
-    rows = workbench.importer.history()
+    rows, total = workbench.importer.history_page(size=_PAGE)
+    page = 1
+    while page * _PAGE < total:
+        page += 1
+        rows += workbench.importer.history_page(page=page, size=_PAGE)[0]
     lines = [
         f"{row['import_id']}  {row['started_at'][:16]}  {row['status']:<7} {row['kind']:<10}"
         f"{row['rows_read']:>12,} rows  {row['file_name']}"
@@ -272,7 +279,7 @@ def _lifetime_value(workbench: "Workbench", options: argparse.Namespace) -> None
             "actual": test.actual,
             "bias": test.bias,
         },
-        "verdict": {"usable": not test.reasons, "reasons": list(test.reasons)},
+        "verdict": {"usable": not test.verdict_reasons, "reasons": list(test.verdict_reasons)},
     }
     lines = [
         f"DCF lifetime value as of {found.as_of}: {found.total:,.2f} over {found.customers:,} customers",
@@ -327,9 +334,9 @@ def _export(workbench: "Workbench", options: argparse.Namespace) -> None:
     from crm import audiences
 
     rule = None
-    if options.where:
+    if options.where is not None:
         rule = audiences.parse(options.where)
-    elif options.audience:
+    elif options.audience is not None:
         rule = workbench.saved_rule(options.audience)
     result = workbench.export(
         options.out, as_of=workbench.as_of(options.as_of), rule=rule, safe=not options.raw

@@ -1,14 +1,19 @@
 """Lake and contacts as Narwhals frames, computed by DuckDB in process or by a Spark Connect server."""
 
 import hashlib
+import os
 import re
 import shutil
 import socket
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +40,9 @@ SPARK_CONNECT_PORT = 15002
 
 KEPT_TABLES = 6
 """Per-customer tables kept at once: as-of days and bands that people look at side by side."""
+
+GRACE_SECONDS = 300
+"""How long a table outlives its last use: longer than any page takes from building a question to asking it."""
 
 Lazy = nw.LazyFrame[Any]
 
@@ -200,6 +208,7 @@ class DuckDBEngine(Engine):
         self._local = threading.local()
         self._lock = threading.RLock()
         self._kept: OrderedDict[tuple[int, int, date, str], _Kept] = OrderedDict()
+        self._retired: list[tuple[float, str]] = []
         self._named = 0
         self._mirrored = 0
         folders = ", ".join(f"'{folder.replace(chr(39), chr(39) * 2)}'" for folder in (lake.root, str(spill)))
@@ -254,12 +263,14 @@ class DuckDBEngine(Engine):
         changed = changed.append_column("seq", pa.array([newest] * len(changed), pa.int64()))
         cursor = self._cursor()
         cursor.register("changed_contacts", changed)
-        self._run("BEGIN")
-        if self._mirrored:
-            self._run("DELETE FROM contacts WHERE customer_id IN (SELECT customer_id FROM changed_contacts)")
-        self._run("INSERT INTO contacts SELECT * FROM changed_contacts")
-        self._run("COMMIT")
-        cursor.unregister("changed_contacts")
+        try:
+            with self._at_once():
+                if self._mirrored:
+                    gone = "SELECT customer_id FROM changed_contacts"
+                    self._run(f"DELETE FROM contacts WHERE customer_id IN ({gone})")
+                self._run("INSERT INTO contacts SELECT * FROM changed_contacts")
+        finally:
+            cursor.unregister("changed_contacts")
         self._mirrored = newest
 
     def _keep(self, key: tuple[int, int, date, str], as_of: date, bands: Bands) -> _Kept:
@@ -268,32 +279,44 @@ class DuckDBEngine(Engine):
         kept = _Kept(f"purchases_{number}", f"answers_{number}", f"profiles_{number}", self._mirrored)
         # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
         metrics = f"metrics_{number}"
-        self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
-        self._create(kept.purchases, value_classes(self._named_table(metrics), shares=bands.value_class))
-        self._run(f"DROP TABLE {metrics}")
-        self._create(kept.answers, answers(self.responses(), as_of=as_of))
-        self._create(kept.profiles, self._joined(kept, as_of, bands))
+        try:
+            self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
+            self._create(kept.purchases, value_classes(self._named_table(metrics), shares=bands.value_class))
+            self._create(kept.answers, answers(self.responses(), as_of=as_of))
+            self._create(kept.profiles, self._joined(kept, as_of, bands))
+        except BaseException:
+            self._retire(kept.purchases, kept.answers, kept.profiles)
+            raise
+        finally:
+            self._run(f"DROP TABLE IF EXISTS {metrics}")
         self._kept[key] = kept
         while len(self._kept) > KEPT_TABLES:
             _, old = self._kept.popitem(last=False)
-            for name in (old.purchases, old.answers, old.profiles):
-                self._run(f"DROP TABLE {name}")
+            self._retire(old.purchases, old.answers, old.profiles)
         return kept
+
+    def _retire(self, *names: str) -> None:
+        """Drop tables, but not from under a question that was built and not yet asked."""
+        now = time.monotonic()
+        self._retired += [(now, name) for name in names]
+        while self._retired and now - self._retired[0][0] > GRACE_SECONDS:
+            self._run(f"DROP TABLE IF EXISTS {self._retired.pop(0)[1]}")
 
     def _mend(self, kept: _Kept, as_of: date, bands: Bands) -> None:
         """Make the rows of the contacts that changed since `kept` was made anew."""
         changed = self._named_table("contacts").filter(nw.col("seq") > kept.contacts).select("customer_id")
         if self.count(changed) > self.REBUILD_SHARE * self.count(self._named_table(kept.profiles)):
-            self._run(f"DROP TABLE {kept.profiles}")
-            self._create(kept.profiles, self._joined(kept, as_of, bands))
+            self._named += 1
+            anew = f"profiles_{self._named}"
+            self._create(anew, self._joined(kept, as_of, bands))
+            self._retire(kept.profiles)
+            kept.profiles = anew
         else:
             self._create("mended", self._joined(kept, as_of, bands, only=changed))
             since = f"SELECT customer_id FROM contacts WHERE seq > {kept.contacts}"
-            self._run("BEGIN")
-            self._run(f"DELETE FROM {kept.profiles} WHERE customer_id IN ({since})")
-            self._run(f"INSERT INTO {kept.profiles} BY NAME SELECT * FROM mended")
-            self._run("COMMIT")
-            self._run("DROP TABLE mended")
+            with self._at_once():
+                self._run(f"DELETE FROM {kept.profiles} WHERE customer_id IN ({since})")
+                self._run(f"INSERT INTO {kept.profiles} BY NAME SELECT * FROM mended")
         kept.contacts = self._mirrored
 
     def _joined(self, kept: _Kept, as_of: date, bands: Bands, *, only: Lazy | None = None) -> Lazy:
@@ -316,8 +339,19 @@ class DuckDBEngine(Engine):
     def _run(self, sql: str) -> None:
         self._cursor().execute(sql).fetchall()
 
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """Make statements take effect together, or not at all."""
+        self._run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._run("ROLLBACK")
+            raise
+        self._run("COMMIT")
+
     def _create(self, name: str, rows: Lazy) -> None:
-        self._run(f"CREATE TABLE {name} AS {rows.to_native().sql_query()}")
+        self._run(f"CREATE OR REPLACE TABLE {name} AS {rows.to_native().sql_query()}")
 
     def _named_table(self, name: str) -> Lazy:
         return _lazy(self._cursor().table(name))
@@ -335,6 +369,10 @@ class SparkEngine(Engine):
 
     def __init__(self, settings: Settings, lake: Lake, records: Records) -> None:
         super().__init__(lake, records)
+        # The client ends the whole process where it looks for a Spark of its own and finds none.
+        client = find_spec("pyspark")
+        if client is not None and client.origin is not None:
+            os.environ.setdefault("SPARK_HOME", str(Path(client.origin).parent))
         try:
             from pyspark.sql import SparkSession
         except ImportError:

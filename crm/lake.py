@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -17,6 +18,9 @@ UNDO_KEY = "clientele.undo"
 
 KEYS: dict[str, tuple[str, ...]] = {"orders": ("order_id", "line"), "responses": ("response_id",)}
 """What names one row of each table."""
+
+# Undo goes back through the log, so the log is never trimmed.
+_FOR_EVER = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
 
 DELETED = "_deleted"
 """Column of a change set that says the row goes."""
@@ -40,7 +44,7 @@ class Lake:
             path = Path(lake.path(name))
             if not (path / "_delta_log").is_dir():
                 path.mkdir(parents=True, exist_ok=True)
-                DeltaTable.create(str(path), columns, mode="ignore", name=name)
+                DeltaTable.create(str(path), columns, mode="ignore", name=name, configuration=_FOR_EVER)
         return lake
 
     def path(self, table: str) -> str:
@@ -51,14 +55,11 @@ class Lake:
         """Return the number of the newest commit of `table`."""
         return self._table(table).version()
 
-    def versions(self) -> dict[str, int]:
-        """Return the newest version of every table."""
-        return {name: self.version(name) for name in schema.LAKE}
-
     def files(self, table: str) -> tuple[int, list[str]]:
         """Return the newest version of `table` and the Parquet files it consists of."""
         opened = self._table(table)
-        return opened.version(), opened.file_uris()
+        # Delta names files as URIs; on disk a blank is a blank.
+        return opened.version(), [unquote(file) for file in opened.file_uris()]
 
     def append(self, table: str, rows: pa.RecordBatchReader, *, import_id: str) -> None:
         """Add `rows`, shaped as schema.LAKE[table], in one commit."""
@@ -109,22 +110,34 @@ class Lake:
         opened = self._table(table)
         commits = opened.history()
         undone = {commit[UNDO_KEY] for commit in commits if UNDO_KEY in commit}
-        live = [commit for commit in commits if commit.get(IMPORT_KEY, import_id) not in undone]
-        written = next((commit for commit in live if commit.get(IMPORT_KEY) == import_id), None)
-        if written is None:
+        written = next((commit for commit in commits if commit.get(IMPORT_KEY) == import_id), None)
+        if written is None or import_id in undone:
             return False
-        later = [c for c in live if int(c["version"]) > int(written["version"]) and IMPORT_KEY in c]
+        version = int(written["version"])
+        after = {
+            commit[IMPORT_KEY]
+            for commit in commits
+            if IMPORT_KEY in commit and int(commit["version"]) > version
+        }
+        # Imports from before this one that were taken out since: the version before still holds their rows.
+        taken_out = {
+            commit[UNDO_KEY] for commit in commits if UNDO_KEY in commit and int(commit["version"]) > version
+        } - after
         properties = CommitProperties(custom_metadata={UNDO_KEY: import_id})
         with _plain_words():
-            if not later:
-                opened.restore(int(written["version"]) - 1, commit_properties=properties)
-            elif written["operation"] == "WRITE":
-                opened.delete(f"import_id = '{_literal(import_id)}'", commit_properties=properties)
-            else:
+            if written["operation"] == "WRITE" and (after - undone or taken_out):
+                opened.delete(_of_imports({import_id}), commit_properties=properties)
+            elif after - undone:
                 raise Conflict(
                     "This import changed orders that were there before, and another import came after it.",
                     "Undo the later imports first, the newest before the others.",
                 )
+            elif taken_out:
+                # The mark comes with the last step: an undo that dies in between is simply done again.
+                opened.restore(version - 1)
+                opened.delete(_of_imports(taken_out), commit_properties=properties)
+            else:
+                opened.restore(version - 1, commit_properties=properties)
         return True
 
     def _table(self, name: str) -> DeltaTable:
@@ -139,8 +152,9 @@ def _mark(import_id: str) -> CommitProperties:
     return CommitProperties(custom_metadata={IMPORT_KEY: import_id})
 
 
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
+def _of_imports(ids: set[str]) -> str:
+    quoted = ", ".join("'" + one.replace("'", "''") + "'" for one in sorted(ids))
+    return f"import_id IN ({quoted})"
 
 
 @contextmanager

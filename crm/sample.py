@@ -29,11 +29,25 @@ def was_ever_used(settings: Settings) -> bool:
     file = settings.home / "records.sqlite3"
     if settings.database_url or not file.is_file():
         return False
+    counts = "SELECT count(*) FILTER (WHERE NOT sample), count(*) FILTER (WHERE sample AND status = 'done') FROM imports"
     try:
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
-            return connection.execute("SELECT 1 FROM imports LIMIT 1").fetchone() is not None
+            own, loaded = connection.execute(counts).fetchone()
+            ever = connection.execute("SELECT 1 FROM imports WHERE status <> 'failed' LIMIT 1").fetchone()
     except sqlite3.Error:
         return False
+    # A start that was broken off may have left a part of the sample.
+    return ever is not None and (own > 0 or loaded in (0, len(FILES)))
+
+
+def load_if_fresh(importer: "Importer", *, actor: str) -> "list[Report]":
+    """Load the sample shop where nothing was ever imported, or where loading it was broken off."""
+    history = [row for row in importer.history() if row["status"] != "failed"]
+    if any(not row["sample"] for row in history):
+        return []
+    if history and len(importer.sample_imports()) in (0, len(FILES)):
+        return []
+    return load(importer, actor=actor, source="command line")
 
 
 def load(importer: "Importer", *, actor: str, source: "Source") -> "list[Report]":
@@ -43,15 +57,21 @@ def load(importer: "Importer", *, actor: str, source: "Source") -> "list[Report]
     """
     from crm.imports.loading import unpack
 
-    if importer.sample_imports():
+    loaded = len(importer.sample_imports())
+    if loaded == len(FILES):
         raise Conflict("The sample shop is loaded already.", "Take it out first if you want it anew.")
-    with tempfile.TemporaryDirectory() as scratch:
-        return [
-            importer.run(
-                unpack(FOLDER / name, Path(scratch)), kind=kind, actor=actor, source=source, sample=True
-            )
-            for kind, name in FILES
-        ]
+    if loaded:
+        remove(importer, actor=actor)
+    reports = []
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            for kind, name in FILES:
+                file = unpack(FOLDER / name, Path(scratch))
+                reports.append(importer.run(file, kind=kind, actor=actor, source=source, sample=True))
+    except BaseException:
+        remove(importer, actor=actor)
+        raise
+    return reports
 
 
 def remove(importer: "Importer", *, actor: str) -> int:

@@ -1,5 +1,6 @@
 """One frozen set of settings, read from the environment (`CLIENTELE_…`)."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from crm.errors import UnsafeSetting
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_PREFIX = "CLIENTELE_"
+_OF_THE_TESTS = frozenset({"CLIENTELE_TEST_DATA", "CLIENTELE_CHROMIUM"})
+# DuckDB and Delta read these as patterns and escapes, and would look into other folders than were written.
+_SIGNS_IN_PATHS = "%*?["
+
 
 class Settings(BaseSettings):
     """Where the stores are and which engine computes.
@@ -17,7 +23,7 @@ class Settings(BaseSettings):
     Every field is set by an environment variable of the same name in capitals behind `CLIENTELE_`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CLIENTELE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(
         default=ROOT / "data" / "store", description="Folder of both stores and the temporary files."
@@ -28,7 +34,8 @@ class Settings(BaseSettings):
         "PostgreSQL: postgresql+psycopg://user:password@host/name.",
     )
     lake_url: str = Field(
-        default="", description="Folder or object-store URL of the lake; empty: a folder in `home`."
+        default="",
+        description="Folder of the lake; empty: a folder in `home`. This version keeps no lake in an object store.",
     )
     engine: str = Field(
         default="duckdb", description="`duckdb`, or `sc://host:port` of a Spark Connect server."
@@ -42,7 +49,14 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        return _usable(value)
+
+    @field_validator("lake_url")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("is an address; this version keeps its lake in a folder: write the folder")
+        return str(_usable(Path(value))) if value else ""
 
     @field_validator("engine")
     @classmethod
@@ -81,17 +95,42 @@ class Settings(BaseSettings):
         return self.home / "scratch"
 
 
+def _usable(folder: Path) -> Path:
+    """Return a folder as an absolute path. Raises ValueError when its name cannot be handed to every engine."""
+    path = folder.expanduser().resolve()
+    found = [sign for sign in _SIGNS_IN_PATHS if sign in str(path)]
+    if found:
+        raise ValueError(f"leads to a folder with {' '.join(found)} in its name; use one without")
+    return path
+
+
 def load_settings(**overrides: object) -> Settings:
     """Return the settings of the environment, with `overrides` on top.
 
-    Raises UnsafeSetting naming the first variable that cannot be used.
+    Raises UnsafeSetting naming the first variable that cannot be used, or that no setting has.
     """
+    _refuse_unknown()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "CLIENTELE_" + str(first["loc"][0]).upper()
+        name = _PREFIX + str(first["loc"][0]).upper()
         reason = first["msg"].removeprefix("Value error, ")
         raise UnsafeSetting(
             f"{name} {reason}.", "Correct the environment variable and start again."
         ) from None
+
+
+def _refuse_unknown() -> None:
+    """Raise UnsafeSetting for a variable that looks like a setting and is none, naming the nearest that is."""
+    known = [_PREFIX + name.upper() for name in Settings.model_fields]
+    for given in sorted(os.environ):
+        name = given.upper()
+        if name.startswith(_PREFIX) and name not in known and name not in _OF_THE_TESTS:
+            from rapidfuzz import process
+
+            nearest = process.extractOne(name, known)[0]
+            raise UnsafeSetting(
+                f"There is no setting {given}.",
+                f"Perhaps {nearest} is meant; correct or remove it and start again.",
+            )

@@ -4,9 +4,10 @@ The pages and the command line both stand on this module, so a number is the sam
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import pyarrow as pa
 
 from crm import audiences, exports
 from crm.analytics import loyalty as loyalty_of
-from crm.analytics import rfm
 from crm.analytics.customers import with_purchase
 from crm.analytics.lifetime_value import (
     MIN_TEST_DAYS,
@@ -36,7 +36,10 @@ from crm.errors import InvalidValue, NotEnoughData, NotFound
 from crm.imports import loading
 from crm.lake import Lake
 from crm.records.audiences import find_audience
+from crm.records.audit import list_edits
 from crm.records.database import Records
+from crm.records.images import changed_fields, title_of
+from crm.records.models import Event
 from crm.records.settings_values import get_value, set_value
 from crm.schema import FIELD, FIELDS, UNKNOWN
 from crm.settings import Settings
@@ -137,6 +140,21 @@ class Loyalty:
     segments: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Edit:
+    """An act by hand: when, who, what was done to what, which fields changed, and whether it can be undone."""
+
+    event_id: int
+    at: datetime
+    actor: str
+    done: str
+    subject: str
+    fields: tuple[str, ...]
+    takes_back: bool
+    undone: bool
+    can_be_undone: bool
+
+
 class Workbench:
     """One opened store: its records, its lake and its engine."""
 
@@ -207,9 +225,12 @@ class Workbench:
         """Return the per-customer table: one row per customer, the columns of schema.FIELDS."""
         return self.engine.customers(as_of=as_of, bands=self.bands(), assumptions=assumptions)
 
-    def find_customer(self, customer_id: str, *, as_of: date) -> dict[str, Any]:
+    def find_customer(
+        self, customer_id: str, *, as_of: date, assumptions: Assumptions | None = None
+    ) -> dict[str, Any]:
         """Return one customer's row. Raises NotFound."""
-        one = self.customers(as_of=as_of).filter(nw.col("customer_id") == customer_id)
+        customers = self.customers(as_of=as_of, assumptions=assumptions)
+        one = customers.filter(nw.col("customer_id") == customer_id)
         rows = self.engine.collect(one)
         if rows.empty:
             raise NotFound(
@@ -265,6 +286,17 @@ class Workbench:
         newest = given.sort(["responded_at", "response_id"], descending=[True, False])
         shown = newest.head(offset + limit)
         return self.engine.collect(shown).iloc[offset:].reset_index(drop=True), self.engine.count(given)
+
+    # Edits
+
+    def edits(self, *, page: int = 1, size: int = 50) -> tuple[list[Edit], int]:
+        """Return page `page`, from 1, of what was done by hand, newest first, and how many acts there are in all.
+
+        These are acts on contacts, tickets, comments, audiences and bands; imports have a history of their own.
+        """
+        with self.records.read() as session:
+            events, total = list_edits(session, offset=(page - 1) * size, limit=size)
+            return [_edit(event) for event in events], total
 
     # Analytics
 
@@ -475,6 +507,7 @@ class Workbench:
         rule: audiences.Rule,
         *,
         as_of: date,
+        assumptions: Assumptions | None = None,
         by: str = "revenue",
         descending: bool = True,
         page: int = 1,
@@ -485,7 +518,7 @@ class Workbench:
 
         A page past the end is refused with InvalidValue, as is a field that does not exist.
         """
-        frame = self.audience(rule, as_of=as_of)
+        frame = self.audience(rule, as_of=as_of, assumptions=assumptions)
         return self._page(frame, by=by, descending=descending, page=page, size=size, columns=columns)
 
     def _page(
@@ -511,9 +544,11 @@ class Workbench:
         rows = self.engine.page(shown, by=by, descending=descending, offset=(page - 1) * size, limit=size)
         return rows, total
 
-    def audience_size(self, rule: audiences.Rule, *, as_of: date) -> int:
+    def audience_size(
+        self, rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None
+    ) -> int:
         """Return how many customers `rule` holds for."""
-        return self.engine.count(self.audience(rule, as_of=as_of))
+        return self.engine.count(self.audience(rule, as_of=as_of, assumptions=assumptions))
 
     def field_values(self, field: str, *, as_of: date, limit: int = 200) -> list[str]:
         """Return the values of a text field, the most frequent first, at most `limit`. Raises InvalidValue."""
@@ -536,19 +571,35 @@ class Workbench:
         as_of: date,
         rule: audiences.Rule | None = None,
         columns: Sequence[str] | None = None,
+        assumptions: Assumptions | None = None,
         safe: bool = True,
     ) -> exports.ExportResult:
         """Write the customers that `rule` holds for, or all of them, to a CSV, XLSX or Parquet file."""
-        reader, definition = self.export_rows(as_of=as_of, rule=rule, columns=columns)
+        reader, definition = self.export_rows(
+            as_of=as_of, rule=rule, columns=columns, assumptions=assumptions
+        )
         return exports.write(reader, path, definition=definition, as_of=as_of, safe=safe)
 
     def export_rows(
-        self, *, as_of: date, rule: audiences.Rule | None = None, columns: Sequence[str] | None = None
+        self,
+        *,
+        as_of: date,
+        rule: audiences.Rule | None = None,
+        columns: Sequence[str] | None = None,
+        assumptions: Assumptions | None = None,
     ) -> tuple[pa.RecordBatchReader, str]:
-        """Return the rows of an export by customer ID, and the sentence that defines them."""
-        frame = self.customers(as_of=as_of) if rule is None else self.audience(rule, as_of=as_of)
-        definition = "All customers" if rule is None else audiences.sentence(rule)
+        """Return the rows of an export by customer ID, and the sentence that defines them.
+
+        It names the `assumptions` where the rule or a column is the lifetime value that rests on them.
+        """
+        frame = self.customers(as_of=as_of, assumptions=assumptions)
+        definition = "All customers"
+        if rule is not None:
+            frame = frame.filter(audiences.expression(rule))
+            definition = audiences.sentence(rule)
         names = [field.name for field in FIELDS if columns is None or field.name in columns]
+        if "dcf_lifetime_value" in {*names, *(audiences.fields(rule) if rule is not None else ())}:
+            definition = f"{definition}. {(assumptions or Assumptions()).sentence()}"
         # A quotient has no end of digits; money is written as finely as it is stored.
         quotients = [nw.col(name).round(4) for name in ("average_order_value", "dcf_lifetime_value")]
         rows = frame.with_columns(*quotients).select(names).sort("customer_id")
@@ -591,6 +642,45 @@ def bands_from(stored: dict[str, Any]) -> Bands:
     if "regions" in stored:
         values["regions"] = {region: tuple(cities) for region, cities in stored["regions"].items()}
     return Bands(**values)
+
+
+def _edit(event: Event) -> Edit:
+    before, after = event.before or {}, event.after or {}
+    done = event.act.rpartition(".")[2]
+    fields: tuple[str, ...] = ()
+    if event.subject_kind == "setting":
+        old, new = before.get("value") or {}, after.get("value") or {}
+        if isinstance(old, dict) and isinstance(new, dict):
+            fields = tuple(title_of(name) for name in new if old.get(name) != new[name]) if old else ()
+    elif done == "edited":
+        fields = tuple(title_of(name) for name in changed_fields(before, after))
+    return Edit(
+        event_id=event.id,
+        at=event.at,
+        actor=event.actor,
+        done=done,
+        subject=_subject(event.subject_kind, event.subject_id, after or before),
+        fields=fields,
+        takes_back=event.undoes_id is not None,
+        undone=event.undone_at is not None,
+        can_be_undone=event.undone_at is None and event.after is not None,
+    )
+
+
+def _subject(kind: str, key: str, image: dict[str, Any]) -> str:
+    match kind:
+        case "contact":
+            name = image.get("name") or image.get("company")
+            return f"contact {key}, {name}" if name else f"contact {key}"
+        case "ticket":
+            return f"ticket {key}, “{image.get('subject', '')}”"
+        case "comment":
+            return f"a comment on ticket {image.get('ticket_id', '')}"
+        case "audience":
+            return f"audience “{image.get('name', '')}”"
+        case "setting" if key == "bands":
+            return "the bands"
+    return f"{kind} {key}"
 
 
 def _with_rates(sums: pd.DataFrame) -> pd.DataFrame:
@@ -654,10 +744,19 @@ def to_json(value: Any) -> str:
             return str(item)
         raise TypeError(f"{type(item).__name__} has no JSON form")
 
-    return json.dumps(value, default=plain, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_without_nan(value), default=plain, ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 __all__ = [
+    "Edit",
     "Figure",
     "LifetimeValue",
     "Loyalty",
@@ -667,7 +766,6 @@ __all__ = [
     "bands_as_json",
     "bands_from",
     "lifecycle_rule",
-    "rfm",
     "segment_rule",
     "to_json",
 ]

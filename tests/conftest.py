@@ -16,7 +16,9 @@ import pytest
 from crm import schema
 from crm.analytics.tables import day_number
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+_BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+SHARED = Path(os.environ.get("CLIENTELE_TEST_DATA") or _BESIDE).expanduser().resolve()
+"""Folder of the published data sets that tests marked `real` read."""
 
 SERVERS: list[Any] = []
 
@@ -28,7 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.get_closest_marker("real"):
-            item.add_marker(pytest.mark.skip(reason="real data (../shared/data) is not on this machine"))
+            item.add_marker(
+                pytest.mark.skip(reason="the real data (CLIENTELE_TEST_DATA) is not on this machine")
+            )
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,6 @@ WEEKS = [
     {"week": 1, "predicted": 10.0, "actual": 12.0, "low": 8.0, "high": 13.0},
     {"week": 2, "predicted": 11.0, "actual": None, "low": None, "high": None},
 ]
-COHORTS = [
-    {"cohort": "2025-01", "k": 0, "rate": 1.0, "size": 50},
-    {"cohort": "2025-01", "k": 1, "rate": 0.3, "size": 50},
-    {"cohort": "2025-02", "k": 0, "rate": 1.0, "size": 40},
-    {"cohort": "2025-02", "k": 1, "rate": None, "size": 40},
-]
 
 
 def over_time(rows, **options):
@@ -75,21 +69,12 @@ def test_of_forecast(rows):
 test_of_forecast.__test__ = False
 
 
-def cohorts(rows):
-    return charts.heatmap(
-        rows, "k", "cohort", "rate",
-        title="Who comes back?", measure=Measure("Retention", "percent"), x_title="Months", y_title="First purchase",
-        details=[("size", Measure("Customers"))],
-    )  # fmt: skip
-
-
 ALL = {
     over_time: MONTHS,
     treemap: SEGMENTS,
     bars: SEGMENTS,
     bins: BINS,
     test_of_forecast: WEEKS,
-    cohorts: COHORTS,
 }
 EACH = pytest.mark.parametrize(
     ("draw", "rows"), ALL.items(), ids=lambda value: getattr(value, "__name__", "")
@@ -123,7 +108,7 @@ def test_no_rows_give_a_sentence_instead_of_marks(draw, rows):
 @EACH
 def test_rows_without_a_single_value_give_a_sentence_too(draw, rows):
     undefined = [
-        {name: value if isinstance(value, str | date) or name == "k" else None for name, value in row.items()}
+        {name: value if isinstance(value, str | date) else None for name, value in row.items()}
         for row in rows
     ]
     assert not draw(undefined).data
@@ -144,7 +129,6 @@ def test_axes_name_their_units():
     assert bins(BINS).layout.xaxis.title.text == "Lifetime value (GBP)"
     assert bins(BINS).layout.yaxis.title.text == "Customers"
     assert test_of_forecast(WEEKS).layout.yaxis.title.text == "Orders"
-    assert "Retention (%)" in cohorts(COHORTS).layout.annotations[0].text
 
 
 def test_undefined_values_are_gaps_not_zeros():
@@ -153,10 +137,6 @@ def test_undefined_values_are_gaps_not_zeros():
     rated = charts.ranked_bar(SEGMENTS, "segment", "rate", title="?", measure=RATE)
     assert list(rated.data[0].x) == [0.75, 0.0, None]
     assert [note.text for note in rated.layout.annotations] == [f"75{S}%", f"0{S}%", "–"]
-    heat = cohorts(COHORTS)
-    assert [list(line) for line in heat.data[0].z] == [[1.0, 0.3], [1.0, None]]
-    assert heat.data[0].text[1][1] == ""
-    assert len(heat.data[1].x) == 3
     forecast = test_of_forecast(WEEKS)
     assert list(forecast.data[0].y) == [12.0, None]
     assert list(forecast.data[1].error_y.array) == [3.0, None]
@@ -173,7 +153,6 @@ def test_a_click_says_what_it_asks_for():
     assert [item[0] for item in bars(SEGMENTS).data[0].customdata] == ["Champions", "Lost", "A <b>&"]
     assert [tuple(item) for item in bins(BINS).data[0].customdata][1:3] == [(0, 10), (10, 100)]
     assert [item[0] for item in test_of_forecast(WEEKS).data[0].customdata] == ["1", "2"]
-    assert [tuple(item) for item in cohorts(COHORTS).data[1].customdata][1] == ("2025-01", "1")
 
 
 def test_a_segment_has_the_same_colour_in_every_figure():

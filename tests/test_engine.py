@@ -131,8 +131,9 @@ def test_the_days_of_an_empty_and_a_filled_lake(shop, tmp_path):
     empty.close()
 
 
-def test_only_so_many_tables_are_kept(workbench, csv_file):
+def test_only_so_many_tables_are_kept(workbench, csv_file, monkeypatch):
     """Looking at many days does not fill the memory, and the first day can be asked for again."""
+    monkeypatch.setattr("crm.engine.GRACE_SECONDS", -1)
     workbench.importer.run(csv_file(*ORDERS), actor="test", source="command line")
     engine = workbench.engine
     assert isinstance(engine, DuckDBEngine)
@@ -144,6 +145,48 @@ def test_only_so_many_tables_are_kept(workbench, csv_file):
     assert counts == [1, 3, 3, 3, 3, 3, 3, 3, 1]
     tables = engine.collect(engine._named_table("duckdb_tables").select(name=nw.col("table_name")))
     assert sum(name.startswith("profiles_") for name in tables["name"]) <= KEPT_TABLES
+
+
+def test_a_question_built_before_its_table_went_out_of_use_is_still_answered(workbench, csv_file):
+    """By looking at many other days, or by an edit of most contacts."""
+    workbench.importer.run(csv_file(*ORDERS), actor="test", source="command line")
+    engine = workbench.engine
+    question = engine.customers(as_of=date(2024, 3, 28))
+
+    for month in range(1, 3 + KEPT_TABLES):
+        engine.count(engine.customers(as_of=date(2023, month, 1)))
+    again = engine.customers(as_of=date(2024, 3, 28))
+    with workbench.records.write() as session:
+        for name in ("ann", "bob", "cat"):
+            save_contact(session, customer_id=name, values={"city": "Bath"}, actor="test")
+    engine.customers(as_of=date(2024, 3, 28))
+
+    assert engine.count(question) == engine.count(again) == 3
+
+
+def test_a_failure_while_following_an_edit_is_not_the_end(workbench, csv_file, monkeypatch):
+    for number in range(20):
+        with workbench.records.write() as session:
+            save_contact(session, customer_id=f"c{number}", values={"city": "York"}, actor="test")
+    engine = workbench.engine
+    engine.customers(as_of=AS_OF)
+    with workbench.records.write() as session:
+        save_contact(session, customer_id="c1", values={"city": "Bath"}, actor="test")
+    run, failed = engine._run, []
+
+    def failing(sql):
+        if sql.startswith("INSERT INTO profiles") and not failed:
+            failed.append(sql)
+            raise MemoryError
+        run(sql)
+
+    monkeypatch.setattr(engine, "_run", failing)
+    with pytest.raises(MemoryError):
+        engine.customers(as_of=AS_OF)
+
+    rows = by_customer(workbench)
+    assert len(rows) == 20
+    assert rows["c1"]["city"] == "Bath"
 
 
 def test_the_engine_reads_the_lake_and_nothing_else(workbench, tmp_path):

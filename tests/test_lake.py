@@ -46,7 +46,7 @@ def held(lake):
 def test_opening_twice_makes_the_tables_once(lake):
     again = Lake.open(lake.root)
 
-    assert again.versions() == {"orders": 0, "responses": 0}
+    assert [again.version(name) for name in ("orders", "responses")] == [0, 0]
     assert again.files("orders") == (0, [])
 
 
@@ -112,3 +112,32 @@ def test_an_import_that_never_wrote_has_nothing_to_undo(lake):
 def test_an_unknown_table_is_refused(lake):
     with pytest.raises(NotFound, match="no table 'deals'"):
         lake.version("deals")
+
+
+def test_undo_does_not_bring_back_what_was_taken_out_from_under_it(lake):
+    """A first import is taken out after a second one was added; undoing the second leaves nothing."""
+    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
+    lake.append("orders", rows(("b", 1), import_id="2"), import_id="2")
+
+    lake.undo("orders", import_id="1")
+    lake.undo("orders", import_id="2")
+
+    assert held(lake) == []
+
+
+def test_undo_of_a_change_restores_all_but_what_was_taken_out_since(lake):
+    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
+    lake.append("orders", rows(("b", 1), import_id="2"), import_id="2")
+    lake.change("orders", rows(("b", 1), ("c", 1), import_id="3", gone=[True, False]), import_id="3")
+
+    lake.undo("orders", import_id="1")
+    lake.undo("orders", import_id="3")
+
+    assert held(lake) == [("b", 1)]
+
+
+def test_a_folder_may_have_blanks_and_letters_of_any_script(tmp_path):
+    lake = Lake.open(str(tmp_path / "my störe 数据"))
+    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
+
+    assert held(lake) == [("a", 1)]

@@ -187,3 +187,43 @@ def test_bias_is_the_error_as_a_share_of_what_came():
     assert bias(100.0, 0.0) is None
     assert bias(100.0, -5.0) is None
     assert bias(None, None) is None
+
+
+# The verdict
+
+
+@pytest.mark.parametrize(
+    ("predicted", "actual", "said"),
+    [
+        (120.0, 100.0, ()),
+        (80.0, 100.0, ()),
+        (121.0, 100.0, ("On this history the rule was off by +21.0%, more than 20%.",)),
+        (79.0, 100.0, ("On this history the rule was off by −21.0%, more than 20%.",)),
+    ],
+)
+def test_the_rule_is_usable_up_to_a_fifth_off(predicted, actual, said):
+    test = FlatRevenueTest(date(2025, 6, 30), 365, predicted, actual, 10)
+
+    assert test.verdict_reasons == said
+    assert test.usable is (not said)
+
+
+def test_without_a_figure_to_compare_with_the_rule_is_not_usable():
+    test = FlatRevenueTest(date(2025, 6, 30), 365, 100.0, 0.0, 10)
+
+    assert len(test.verdict_reasons) == 1
+    assert not test.usable
+
+
+def test_a_refused_test_gives_its_own_reasons():
+    test = FlatRevenueTest(None, 0, None, None, 0, ("There are no orders up to this day.",))
+
+    assert test.verdict_reasons == ("There are no orders up to this day.",)
+    assert not test.usable
+
+
+def test_assumptions_are_said_in_words():
+    assert Assumptions().sentence() == "Lifetime value: 3 years at 10 % a year, margin 100 %"
+    assert Assumptions(1, 0.075, 0.1, 30).sentence() == (
+        "Lifetime value: 1 year at 7.5 % a year, margin 10 %, acquisition cost 30.00 where a contact states none"
+    )

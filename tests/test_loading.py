@@ -128,6 +128,71 @@ def test_answers_in_an_orders_file_become_responses(workbench, csv_file):
     assert list(workbench.engine.collect(workbench.engine.responses())["feedback"]) == ["fine"]
 
 
+def test_an_answer_that_the_file_no_longer_holds_is_withdrawn(workbench, csv_file):
+    """Its order counts as updated, and undo brings the answer back."""
+    head = "order_id,customer_id,order date,amount,feedback,recommendation"
+    run(workbench, csv_file(head, "1,ann,2024-01-10,10,fine,9", "2,bob,2024-01-11,5,meh,6"))
+
+    again = run(workbench, csv_file(head, "1,ann,2024-01-10,10,,", "2,bob,2024-01-11,5,meh,6", name="2.csv"))
+
+    assert counts(again) == (0, 1, 1, 0, 0)
+    stored = workbench.engine.collect(workbench.engine.responses())
+    assert list(stored["customer_id"]) == ["bob"]
+    workbench.importer.undo(again.import_id, actor="test")
+    stored = workbench.engine.collect(workbench.engine.responses())
+    assert sorted(stored["customer_id"]) == ["ann", "bob"]
+
+
+def test_a_mapping_is_remembered_for_the_same_headers_in_another_case(workbench, csv_file):
+    run(workbench, csv_file("Who,When,Amount", "ann,2024-01-10,3"), kind="orders",
+        columns={"customer_id": "Who", "ordered_at": "When"})  # fmt: skip
+
+    again = run(workbench, csv_file("WHO ,when,amount", "bob,2024-01-11,4", name="2.csv"))
+
+    assert counts(again) == (1, 0, 0, 0, 0)
+
+
+def test_a_store_may_lie_in_a_folder_of_any_name(tmp_path, csv_file):
+    from crm.settings import load_settings
+    from crm.workbench import Workbench
+
+    workbench = Workbench.open(load_settings(home=tmp_path / "Jörgs störe 数据"))
+    run(workbench, csv_file(*ORDERS))
+
+    assert len(lines_of(workbench)) == 3
+    workbench.close()
+
+
+def test_undoing_an_own_import_does_not_bring_a_removed_sample_back(workbench, csv_file):
+    sample.load(workbench.importer, actor="test", source="page")
+    own = run(workbench, csv_file(*ORDERS))
+    sample.remove(workbench.importer, actor="test")
+
+    workbench.importer.undo(own.import_id, actor="test")
+
+    assert lines_of(workbench) == []
+
+
+def test_a_sample_broken_off_is_taken_out_and_loaded_anew(workbench, monkeypatch):
+    """Ctrl-C in the middle of the first start leaves a store that the next start fills."""
+    real = workbench.importer.run
+
+    def stopped(path, **options):
+        if options["kind"] == "orders":
+            raise KeyboardInterrupt
+        return real(path, **options)
+
+    monkeypatch.setattr(workbench.importer, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sample.load(workbench.importer, actor="test", source="page")
+    monkeypatch.undo()
+
+    assert workbench.importer.sample_imports() == []
+    assert sample.load(workbench.importer, actor="test", source="page")
+    assert sample.load_if_fresh(workbench.importer, actor="test") == []
+    assert sample.was_ever_used(workbench.settings)
+
+
 CONTACTS = ("customer_id,name,city,email", "ann,Ann,Bath,ann@example.com", "bob,Bob,,bob@example.com")
 
 

@@ -15,8 +15,7 @@ from crm.errors import UnreadableFile
 from crm.imports import dialect as dialects
 from crm.imports import reading
 from crm.imports.reading import Dialect, RawTable, detect, identifier, read, sample
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+from tests.conftest import SHARED
 
 Rows = list[tuple[str, ...]]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crm.errors import Conflict, NotFound
-from crm.records import audiences, audit, contacts, settings_values, tickets
+from crm.records import audiences, audit, bulk, contacts, settings_values, tickets
 from crm.records.database import Records
 
 
@@ -115,10 +115,10 @@ def test_contact_created_and_edited_since_is_not_removed(records: Records):
 
 def test_contact_that_went_with_its_import_is_gone(records: Records):
     with records.write() as session:
-        contacts.write_contacts(session, [{"customer_id": "c"}], policy="skip", import_id="i")
+        bulk.write_contacts(session, [{"customer_id": "c"}], policy="skip", import_id="i")
     edit = save(records, name="Ada")
     with records.write() as session:
-        contacts.undo_contact_import(session, "i", force=True)
+        bulk.undo_contact_import(session, "i", force=True)
 
     with pytest.raises(NotFound, match="gone for good"):
         undo(records, edit)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from crm.errors import InvalidValue, StaleRecord
-from crm.records import audit, bulk, contacts
+from crm.records import audit, bulk, changes, contacts
 from crm.records.bulk import Counts, Policy, Undone
 from crm.records.database import Records
 from crm.records.models import ChangeCounter, Contact, Event, ImportChange, Tombstone
@@ -25,12 +25,12 @@ Row = dict[str, Any]
 
 def write(records: Records, rows: Any, *, policy: Policy = "overwrite", import_id: str = "i") -> Counts:
     with records.write() as session:
-        return contacts.write_contacts(session, rows, policy=policy, import_id=import_id)
+        return bulk.write_contacts(session, rows, policy=policy, import_id=import_id)
 
 
 def undo(records: Records, import_id: str, *, force: bool = False) -> Undone:
     with records.write() as session:
-        return contacts.undo_contact_import(session, import_id, force=force)
+        return bulk.undo_contact_import(session, import_id, force=force)
 
 
 def stored(records: Records, *fields: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_every_value_is_stored_as_it_came_and_read_back_by_the_mirror(records: R
     names = list(FULL)
     assert stored(records, *names) == {"00123": tuple(FULL.values()), "NA": tuple(EMPTY.values())}
     with records.read() as session:
-        batches = list(contacts.contacts_changed_since(session, 0))
+        batches = list(changes.contacts_changed_since(session, 0))
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["customer_id"])
     assert rows == [{**FULL, "deleted": False, "version": 1}, {**EMPTY, "deleted": False, "version": 1}]
 
@@ -101,7 +101,7 @@ def test_same_rows_again_are_no_change(records: Records):
 
     assert write(records, [FULL, EMPTY], import_id="again") == Counts(unchanged=2)
     with records.read() as session:
-        assert contacts.latest_change(session) == 1
+        assert changes.latest_change(session) == 1
         assert session.execute(select(func.count()).where(ImportChange.import_id == "again")).scalar() == 0
 
 
@@ -237,15 +237,15 @@ def test_undo_is_told_to_the_mirror(records: Records):
     write(records, [{"customer_id": "c", "name": "Ada"}])
     write(records, [{"customer_id": "c", "name": "Eve"}, {"customer_id": "d", "name": "Dan"}], import_id="j")
     with records.read() as session:
-        seen = contacts.latest_change(session)
+        seen = changes.latest_change(session)
 
     undo(records, "j")
 
     with records.read() as session:
         changed = [
-            row for batch in contacts.contacts_changed_since(session, seen) for row in batch.to_pylist()
+            row for batch in changes.contacts_changed_since(session, seen) for row in batch.to_pylist()
         ]
-        assert contacts.latest_change(session) == seen + 1
+        assert changes.latest_change(session) == seen + 1
     told = {row["customer_id"]: (row["name"], row["deleted"]) for row in changed}
     assert told == {"c": ("Ada", False), "d": (None, True)}
 
@@ -328,12 +328,12 @@ def test_customer_who_comes_again_after_an_undo_goes_on_counting_versions(record
 def test_writing_and_undoing_are_one_change_each_and_leave_no_temporary_table(records: Records):
     with records.write() as session:
         for number in range(3):
-            contacts.write_contacts(session, [{"customer_id": f"{number}"}], policy="skip", import_id="i")
-        contacts.undo_contact_import(session, "i")
-        contacts.write_contacts(session, [{"customer_id": "x"}], policy="skip", import_id="j")
+            bulk.write_contacts(session, [{"customer_id": f"{number}"}], policy="skip", import_id="i")
+        bulk.undo_contact_import(session, "i")
+        bulk.write_contacts(session, [{"customer_id": "x"}], policy="skip", import_id="j")
 
     with records.read() as session:
-        assert contacts.latest_change(session) == 1
+        assert changes.latest_change(session) == 1
     assert set(stored(records)) == {"x"}
 
 
@@ -341,18 +341,18 @@ def test_rehearsal_counts_and_writes_nothing(records: Records):
     write(records, [{"customer_id": "c", "name": "Ada"}])
     with records.rehearse() as session:
         rows = [{"customer_id": "c", "name": "Eve"}, {"customer_id": "d", "name": "Eve"}]
-        counts = contacts.write_contacts(session, rows, policy="overwrite", import_id="j")
+        counts = bulk.write_contacts(session, rows, policy="overwrite", import_id="j")
 
     assert counts == Counts(created=1, updated=1)
     assert stored(records, "name") == {"c": ("Ada",)}
     with records.read() as session:
-        assert contacts.latest_change(session) == 1
+        assert changes.latest_change(session) == 1
     assert write(records, rows, import_id="j") == counts
 
 
 def _write_each(session: Session, *tables: list[Row]) -> None:
     for rows in tables:
-        contacts.write_contacts(session, rows, policy="overwrite", import_id="i")
+        bulk.write_contacts(session, rows, policy="overwrite", import_id="i")
 
 
 def test_failed_import_leaves_nothing(records: Records):
@@ -372,7 +372,7 @@ def test_more_rows_than_are_staged_at_once(records: Records, monkeypatch: pytest
 
     assert write(records, rows) == Counts(created=50)
     with records.read() as session:
-        batches = list(contacts.contacts_changed_since(session, 0, batch=9))
+        batches = list(changes.contacts_changed_since(session, 0, batch=9))
     assert sum(batch.num_rows for batch in batches) == 50
     assert max(batch.num_rows for batch in batches) < 50
     assert stored(records, "age") == {f"{number:03}": (number,) for number in range(50)}
@@ -406,7 +406,7 @@ def act_on(session: Session, act: tuple[str, Any, Any], number: int) -> int | st
     """Do one act; return what undoes it: an import's id or an event's."""
     kind, what, policy = act
     if kind == "import":
-        counts = contacts.write_contacts(session, what, policy=policy, import_id=f"i{number}")
+        counts = bulk.write_contacts(session, what, policy=policy, import_id=f"i{number}")
         total = counts.created + counts.updated + counts.unchanged + counts.skipped
         assert total == len(what)
         return f"i{number}"
@@ -444,7 +444,7 @@ def test_any_acts_undone_last_first_give_the_state_before(records: Records, acts
     with records.write() as session:
         for table in (Event, ImportChange, Tombstone, Contact):
             session.execute(delete(table))
-        contacts.write_contacts(
+        bulk.write_contacts(
             session, [{"customer_id": "d", "name": "First"}], policy="overwrite", import_id="first"
         )
     mirror: dict[str, Any] = {}
@@ -460,7 +460,7 @@ def test_any_acts_undone_last_first_give_the_state_before(records: Records, acts
     for before, undoing in reversed(done):
         with records.write() as session:
             if isinstance(undoing, str):
-                assert contacts.undo_contact_import(session, undoing).conflicts == []
+                assert bulk.undo_contact_import(session, undoing).conflicts == []
             elif undoing is not None:
                 audit.undo_event(session, event_id=undoing, actor="a")
         with records.read() as session:
@@ -471,8 +471,8 @@ def test_any_acts_undone_last_first_give_the_state_before(records: Records, acts
 def follow(records: Records, mirror: dict[str, Any], seen: int) -> int:
     """Bring the mirror up to date, check it against the table, and return the number it has come to."""
     with records.read() as session:
-        latest = contacts.latest_change(session)
-        for batch in contacts.contacts_changed_since(session, seen):
+        latest = changes.latest_change(session)
+        for batch in changes.contacts_changed_since(session, seen):
             for row in batch.to_pylist():
                 mirror.pop(row["customer_id"], None)
                 if not row["deleted"]:

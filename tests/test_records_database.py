@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from crm.errors import ClienteleError, Conflict, InvalidValue, StaleRecord, UnsafeSetting
-from crm.records import contacts, database, tickets
+from crm.records import changes, contacts, database, tickets
 from crm.records.database import Records
 from crm.records.models import ChangeCounter, Contact, SettingsValue
 
@@ -87,7 +87,7 @@ def test_write_is_committed_at_the_end_and_rolled_back_on_an_error(records: Reco
 
     with records.read() as session:
         assert session.scalars(select(Contact.customer_id)).all() == ["kept"]
-        assert contacts.latest_change(session) == 1
+        assert changes.latest_change(session) == 1
 
 
 def test_reader_cannot_write(records: Records):
@@ -97,11 +97,11 @@ def test_reader_cannot_write(records: Records):
 
 def test_reader_sees_one_moment(records: Records):
     with records.read() as reading:
-        before = contacts.latest_change(reading)
+        before = changes.latest_change(reading)
         with records.write() as session:
             contacts.save_contact(session, customer_id="new", values={}, actor="a")
 
-        assert contacts.latest_change(reading) == before
+        assert changes.latest_change(reading) == before
         assert contacts.get_contact(reading, "new") is None
 
 
@@ -151,7 +151,7 @@ def test_racing_writers_lose_no_update_and_meet_no_locked_database(records: Reco
         contact = contacts.find_contact(session, "c")
         assert contact.version == 1 + 8 * 25
         assert contact.age == (8 * 25) % 131
-        assert contacts.latest_change(session) == 1 + 8 * 25
+        assert changes.latest_change(session) == 1 + 8 * 25
 
 
 def test_change_numbers_are_committed_in_their_order(records: Records):
@@ -168,8 +168,8 @@ def test_change_numbers_are_committed_in_their_order(records: Records):
         while True:
             ended = stop.is_set()
             with records.read() as session:
-                latest = contacts.latest_change(session)
-                for batch in contacts.contacts_changed_since(session, last):
+                latest = changes.latest_change(session)
+                for batch in changes.contacts_changed_since(session, last):
                     seen.extend(batch.column("version").to_pylist())
                 last = latest
             if ended:
@@ -185,8 +185,8 @@ def test_change_numbers_are_committed_in_their_order(records: Records):
     follower.join()
 
     with records.read() as session:
-        assert contacts.latest_change(session) == 80
-        final = [batch.column("version").to_pylist() for batch in contacts.contacts_changed_since(session, 0)]
+        assert changes.latest_change(session) == 80
+        final = [batch.column("version").to_pylist() for batch in changes.contacts_changed_since(session, 0)]
     assert final == [[20, 20, 20, 20]]
     assert seen.count(20) == 4  # each contact's last change reached the follower, once
 

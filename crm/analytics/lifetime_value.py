@@ -11,6 +11,9 @@ from crm.errors import InvalidValue
 
 MAX_YEARS = 100
 
+TRUSTED_BIAS = 0.20
+"""Beyond this share, the rule was too far off in the past to plan money by."""
+
 
 @dataclass(frozen=True)
 class Assumptions:
@@ -45,6 +48,14 @@ class Assumptions:
                 f"The acquisition cost is {_signed(f'{self.acquisition_cost:,.2f}')}.",
                 "Choose an amount of 0 or more, below 1,000 billion.",
             )
+
+    def sentence(self) -> str:
+        """Return the assumptions in words, such as “Lifetime value: 3 years at 10 % a year, margin 100 %”."""
+        cost = f", acquisition cost {self.acquisition_cost:,.2f} where a contact states none"
+        return (
+            f"Lifetime value: {self.years} year{'s' if self.years > 1 else ''} at {self.discount_rate * 100:.10g} % "
+            f"a year, margin {self.margin * 100:.10g} %{cost if self.acquisition_cost else ''}"
+        )
 
     @property
     def annuity(self) -> float:
@@ -100,6 +111,24 @@ class FlatRevenueTest:
             f"{self.days} days after it, from the {self.customers:,} customers known by then; "
             f"it was {self.actual:,.0f}{change}."
         )
+
+    @property
+    def usable(self) -> bool:
+        """Whether the rule did well enough on this history to plan money by."""
+        return not self.verdict_reasons
+
+    @property
+    def verdict_reasons(self) -> tuple[str, ...]:
+        """Why the rule's figures are not to plan money by, in sentences; empty when nothing speaks against it."""
+        if self.reasons:
+            return self.reasons
+        if self.bias is None:
+            return ("No more came in than went back after the cut, so there is nothing to compare with.",)
+        if abs(self.bias) > TRUSTED_BIAS:
+            return (
+                f"On this history the rule was off by {_signed(f'{self.bias:+.1%}')}, more than {TRUSTED_BIAS:.0%}.",
+            )
+        return ()
 
     @property
     def bias(self) -> float | None:

@@ -30,6 +30,9 @@ _MONEY = "DECIMAL(18,4)"
 # Wide enough that a product of two is still a decimal of 38 digits, and so exact.
 _FACTOR = "DECIMAL(19,8)"
 
+# A rejected cell may be longer than the 131,072 characters that Python's reader stops at unless told.
+csv.field_size_limit(2**31 - 1)
+
 _ID_FIELDS = ("customer_id", "order_id", "response_id")
 
 
@@ -42,7 +45,7 @@ class Checked:
     where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for contacts and responses,
     has the rows replaced by a later row of the same file: `_row`, `_line`, `id`. `responses_table` has the
     answers found in an orders file. `assumed` and `warnings` are sentences. `rows_read` = `accepted` +
-    `rejected` + `skipped`. `first_day` and `last_day` are of the accepted rows, none for contacts.
+    `rejected` + `skipped`.
     """
 
     kind: Kind
@@ -57,8 +60,6 @@ class Checked:
     skipped: int
     assumed: tuple[str, ...]
     warnings: tuple[str, ...]
-    first_day: date | None
-    last_day: date | None
 
 
 @dataclass(frozen=True)
@@ -674,13 +675,6 @@ class _Check:
                 "which does not add up: the import was stopped.",
                 "Nothing was changed. Please report this together with the file's header.",
             )
-        first = last = None
-        if self._kind != "contacts":
-            moment = "ordered_at" if self._kind == "orders" else "responded_at"
-            first, last = one_row(
-                self._connection,
-                f"SELECT min({moment})::DATE, max({moment})::DATE FROM {identifier(self._accepted)}",
-            )
         return Checked(
             kind=self._kind,
             mapping=self._mapping,
@@ -694,8 +688,6 @@ class _Check:
             skipped=left,
             assumed=tuple(self._assumed),
             warnings=tuple(self._warnings),
-            first_day=first,
-            last_day=last,
         )
 
 

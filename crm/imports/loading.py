@@ -27,6 +27,7 @@ from crm.imports import checking, mapping, reading
 from crm.imports.checking import Checked
 from crm.imports.reading import RawTable, identifier, literal
 from crm.lake import DELETED, KEYS, Lake
+from crm.logs import log_unexpected
 from crm.records import bulk
 from crm.records import imports as records_of
 from crm.records.database import Records
@@ -297,7 +298,13 @@ class Importer:
         with self._records.read() as session:
             known = records_of.recall_mapping(session, headers=prepared.raw.columns)
         if known is not None and kind in (None, known.kind):
-            guessed = mapping.Mapping(known.kind, dict(known.mapping))  # type: ignore[arg-type]
+            # Headers are remembered whatever their case; the columns bear the names of this file.
+            present = {column.strip().casefold(): column for column in prepared.raw.columns}
+            recalled = {
+                field: present.get(column.strip().casefold()) for field, column in known.mapping.items()
+            }
+            columns_of = {field: column for field, column in recalled.items() if column is not None}
+            guessed = mapping.Mapping(known.kind, columns_of)  # type: ignore[arg-type]
         else:
             guessed = prepared.guess(kind).mapping
         if not columns:
@@ -372,7 +379,7 @@ class Importer:
         with self._alone():
             self._recover()
             with self._records.write() as session:
-                undone = records_of.begin_undo(session, import_id, any_order=any_order)
+                undone = records_of.begin_undo(session, import_id, any_order=any_order, force=force)
                 kind, name = undone.kind, undone.file_name
             try:
                 return Undone(import_id, name, self._finish_undo(import_id, kind, actor=actor, force=force))
@@ -403,18 +410,28 @@ class Importer:
     def _recover(self) -> None:
         with self._records.read() as session:
             open_imports = [
-                (row.id, row.kind, row.status, tuple(row.lake_versions), row.actor)
+                (
+                    row.id,
+                    row.kind,
+                    row.status,
+                    tuple(row.lake_versions),
+                    row.actor,
+                    records_of.undo_is_forced(row),
+                )
                 for row in records_of.list_open_imports(session)
             ]
-        for import_id, kind, status, tables, actor in open_imports:
-            if status == "undoing":
-                self._finish_undo(import_id, kind, actor=actor, force=False)
-            elif tables and all(self._lake.commit_of(table, import_id) is not None for table in tables):
-                with self._records.write() as session:
-                    found = records_of.find_import(session, import_id)
-                    self._close(session, _report_of(found))
-            else:
-                self._take_back(import_id, tables)
+        for import_id, kind, status, tables, actor, force in open_imports:
+            try:
+                if status == "undoing":
+                    self._finish_undo(import_id, kind, actor=actor, force=force)
+                elif tables and all(self._lake.commit_of(table, import_id) is not None for table in tables):
+                    with self._records.write() as session:
+                        found = records_of.find_import(session, import_id)
+                        self._close(session, _report_of(found))
+                else:
+                    self._take_back(import_id, tables)
+            except Exception as error:  # the app must open all the same; the next start tries again
+                log_unexpected(error)
 
     def _take_back(self, import_id: str, tables: tuple[str, ...]) -> None:
         for table in tables:
@@ -456,11 +473,16 @@ class Importer:
             return self._plan_contacts(prepared, checked, policy)
         run = prepared.connection.execute
         tables: dict[str, Literal["append", "change"]] = {}
-        sources = {checked.kind: checked.accepted_table}
-        if checked.responses_table is not None:
-            sources["responses"] = checked.responses_table
+        sources = {checked.kind: identifier(checked.accepted_table)}
+        about = ""
+        if checked.kind == "orders" and {"feedback", "recommendation"} & checked.mapping.columns.keys():
+            # The answers are the orders' own: one that the file no longer holds is withdrawn.
+            sources["responses"] = (
+                _EMPTY_RESPONSES if checked.responses_table is None else identifier(checked.responses_table)
+            )
+            about = f"SELECT {_ANSWER_OF} FROM {identifier(checked.accepted_table)} a"
         for table, source in sources.items():
-            self._compare(prepared, table, source)
+            self._compare(prepared, table, source, about=about if table != checked.kind else "")
             counts = dict(run(f"SELECT status, count(*) FROM {table}_status GROUP BY status").fetchall())
             if counts.get("updated"):
                 tables[table] = "change"
@@ -468,12 +490,7 @@ class Importer:
                 tables[table] = "append"
         # A row of an orders file is changed when its order is, or the answer that came with the order.
         answered = "responses" in sources and checked.kind == "orders"
-        answer = (
-            "LEFT JOIN responses_rows w ON w.order_id = a.order_id LEFT JOIN responses_status r "
-            "ON r.response_id = w.response_id"
-            if answered
-            else ""
-        )
+        answer = f"LEFT JOIN responses_status r ON r.response_id = {_ANSWER_OF}" if answered else ""
         group = _GROUP[checked.kind]
         status = (
             "CASE WHEN s.status = 'unchanged' AND r.status <> 'unchanged' THEN 'updated' ELSE s.status END"
@@ -493,15 +510,18 @@ class Importer:
             tables,
         )
 
-    def _compare(self, prepared: Prepared, table: str, source: str) -> None:
-        """Make <table>_rows (what the file says), _stored (what the lake says of the same) and _status."""
+    def _compare(self, prepared: Prepared, table: str, source: str, *, about: str = "") -> None:
+        """Make <table>_rows (what the file says), _stored (what the lake says of the same) and _status.
+
+        `about` is a query of further ids that the file speaks of, even where it says nothing of them.
+        """
         run = prepared.connection.execute
         group = _GROUP[table]
         names = ", ".join(identifier(name) for name in schema.LAKE[table].names if name != "import_id")
         for made in ("stored", "status"):
             run(f"DROP TABLE IF EXISTS {table}_{made}")
         run(f"DROP VIEW IF EXISTS {table}_rows")
-        run(f"CREATE VIEW {table}_rows AS SELECT {names} FROM {identifier(source)}")
+        run(f"CREATE VIEW {table}_rows AS SELECT {names} FROM {source}")
         _, files = self._lake.files(table)
         if not files:
             run(f"CREATE TABLE {table}_stored AS SELECT {names} FROM {table}_rows LIMIT 0")
@@ -512,7 +532,7 @@ class Importer:
         lake = f"read_parquet([{', '.join(literal(file) for file in files)}])"
         run(
             f"CREATE TABLE {table}_stored AS SELECT {names} FROM {lake} "
-            f"WHERE {group} IN (SELECT {group} FROM {table}_rows)"
+            f"WHERE {group} IN (SELECT {group} FROM {table}_rows{' UNION ALL ' + about if about else ''})"
         )
         # Two orders are the same when each line of the one stands in the other: counted over both.
         run(
@@ -618,6 +638,20 @@ _SQL_TYPES = {
     "decimal128(18, 4)": "DECIMAL(18, 4)",
     "bool": "BOOLEAN",
 }
+
+
+_ANSWER_OF = "'~' || a.order_id"
+"""The id of the answer that came with an order `a`; see `checking`."""
+
+_EMPTY_RESPONSES = (
+    "(SELECT "
+    + ", ".join(
+        f"CAST(NULL AS {_SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
+        for field in schema.RESPONSES
+        if field.name != "import_id"
+    )
+    + " LIMIT 0)"
+)
 
 
 def _policy(text: str) -> Policy:

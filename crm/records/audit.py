@@ -117,6 +117,13 @@ def list_events(
     return session.scalars(query.order_by(Event.id.desc()).offset(offset).limit(limit)).all(), total
 
 
+def list_edits(session: Session, *, offset: int = 0, limit: int = 50) -> tuple[Sequence[Event], int]:
+    """Return a page of the acts on single records, newest first, and how many there are in all."""
+    query = select(Event).where(Event.subject_kind.in_(_SUBJECTS))
+    total = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    return session.scalars(query.order_by(Event.id.desc()).offset(offset).limit(limit)).all(), total
+
+
 def undo_event(session: Session, *, event_id: int, actor: str) -> int:
     """Take one act back and return the id of the event that says so; undoing that one does it again.
 

@@ -89,7 +89,7 @@ def write_contacts(
     field under `fill`) and count as skipped.
 
     Raises InvalidValue for a column no contact has, a value of the wrong type, or an unusable ID. The
-    rules of a form are not applied: ask `rules.contact_faults` before.
+    rules of a form are not applied: the check of a file has its own.
     """
     table = _as_contacts(rows)
     unique = _one_row_per_customer(table, policy)

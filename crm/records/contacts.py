@@ -8,29 +8,11 @@ from sqlalchemy.orm import Session
 
 from crm.errors import Conflict, NotFound, StaleRecord
 from crm.records.audit import Change, record_change
-from crm.records.bulk import Counts, Policy, Undone, undo_contact_import, write_contacts
-from crm.records.changes import contacts_changed_since, latest_change, lock_contacts, next_change
+from crm.records.changes import lock_contacts, next_change
 from crm.records.columns import now
 from crm.records.images import image_of, titles_of
 from crm.records.models import Contact, Tombstone
-from crm.records.rules import check_contact_value, check_customer_id, contact_faults, read_contact_values
-
-__all__ = [
-    "Counts",
-    "Policy",
-    "Undone",
-    "contact_faults",
-    "contacts_changed_since",
-    "delete_contact",
-    "find_contact",
-    "get_contact",
-    "latest_change",
-    "list_bin",
-    "restore_contact",
-    "save_contact",
-    "undo_contact_import",
-    "write_contacts",
-]
+from crm.records.rules import check_contact_value, check_customer_id, read_contact_values
 
 
 def get_contact(session: Session, customer_id: str, *, deleted: bool = False) -> Contact | None:

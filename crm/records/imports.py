@@ -16,6 +16,8 @@ from crm.records.changes import lock_contacts
 from crm.records.columns import now
 from crm.records.models import Import, MappingMemory
 
+_FORCED = "undo forced"
+
 Source = Literal["page", "command line"]
 Outcome = Literal["done", "failed"]
 
@@ -146,8 +148,8 @@ def latest_undoable(session: Session) -> Import | None:
     return session.scalars(done.order_by(Import.number.desc()).limit(1)).first()
 
 
-def begin_undo(session: Session, import_id: str, *, any_order: bool = False) -> Import:
-    """Mark an import in force as being undone, and return it.
+def begin_undo(session: Session, import_id: str, *, any_order: bool = False, force: bool = False) -> Import:
+    """Mark an import in force as being undone, and return it; `force` is kept for whoever has to finish it.
 
     Raises NotFound, and Conflict when the import is not in force or, without `any_order`, a later one is.
     """
@@ -165,8 +167,14 @@ def begin_undo(session: Session, import_id: str, *, any_order: bool = False) -> 
             "Undo the later import first.",
         )
     undoing.status = "undoing"
+    undoing.mapping = {**undoing.mapping, _FORCED: force}
     session.flush()
     return undoing
+
+
+def undo_is_forced(undoing: Import) -> bool:
+    """Say whether an undo that was begun also takes back contacts that were edited since."""
+    return bool(undoing.mapping.get(_FORCED, False))
 
 
 def end_undo(session: Session, import_id: str, *, undone: bool, actor: str = "") -> Import:

@@ -2,13 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from crm.errors import InvalidValue
 from crm.records.arrow import CONTACT_FIELDS
@@ -28,15 +24,6 @@ _PROSE = frozenset({"note"})
 _NOT_NEGATIVE = frozenset({"annual_income", "acquisition_cost"})
 
 _COLUMNS: dict[str, Column] = {c.name: c for c in CONTACT_COLUMNS if c.name in CONTACT_FIELDS}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A cell that breaks a rule: the row's position from 0, the column's name, and why."""
-
-    row: int
-    column: str
-    reason: str
 
 
 def check_customer_id(value: object) -> str:
@@ -86,38 +73,6 @@ def check_contact_value(name: str, value: Any) -> None:
         raise InvalidValue(f"The age is {value}.", f"Enter an age from 0 to {OLDEST}, or leave it empty.")
     if name in _NOT_NEGATIVE and value < 0:
         raise InvalidValue(f"{title} is {value}, less than 0.", "Enter 0 or more, or leave it empty.")
-
-
-def contact_faults(rows: pa.Table) -> list[Fault]:
-    """Return every cell of a table of contacts that breaks a rule a form would hold it to, in row order.
-
-    The table has columns of `arrow.CONTACT_ROWS`, each of that type. An importer rejects these rows.
-    """
-    faults: list[Fault] = []
-
-    def note(name: str, broken: pa.ChunkedArray, reason: str) -> None:
-        positions = pc.indices_nonzero(pc.fill_null(broken, False))
-        faults.extend(Fault(row, name, reason) for row in positions.to_pylist())
-
-    for name in rows.column_names:
-        column = rows[name]
-        if name == "customer_id":
-            blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), "")
-            note(name, blank, "is empty")
-        if pa.types.is_string(column.type):
-            longest = ID_LENGTH if name == "customer_id" else _LENGTHS.get(name, _LENGTH)
-            note(name, pc.greater(pc.utf8_length(column), longest), f"is longer than {longest} characters")
-            control = _CONTROL_IN_PROSE if name in _PROSE else _CONTROL
-            note(name, pc.match_substring_regex(column, control), "holds a control character")
-        if name == "email":
-            filled = pc.not_equal(column, "")
-            wrong = pc.invert(pc.match_substring_regex(column, _EMAIL))
-            note(name, pc.and_(filled, wrong), "is not an e-mail address")
-        if name == "age":
-            note(name, pc.or_(pc.less(column, 0), pc.greater(column, OLDEST)), f"is not from 0 to {OLDEST}")
-        if name in _NOT_NEGATIVE:
-            note(name, pc.less(column, pa.scalar(Decimal(0), column.type)), "is less than 0")
-    return sorted(faults, key=lambda fault: fault.row)
 
 
 def _printable(what: str, value: str, *, length: int, prose: bool) -> str:

@@ -28,6 +28,7 @@ def workbench() -> Workbench:
 def stamp() -> Stamp:
     """Return the version of the stores and of the bands: equal stamps, equal answers."""
     opened = workbench()
+    opened.importer.recover()  # what a command that was killed meanwhile left half done counts nowhere
     version = opened.version()
     return (version.orders, version.responses, version.contacts, repr(opened.bands()))
 
@@ -111,15 +112,15 @@ def _audience_page(
     return workbench().audience_page(audiences.parse(rule), as_of=as_of, **dict(choice))
 
 
-def audience_size(rule: audiences.Rule, *, as_of: date) -> int:
+def audience_size(rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None) -> int:
     """Return `Workbench.audience_size`."""
-    return _audience_size(stamp(), audiences.to_json(rule), as_of)
+    return _audience_size(stamp(), audiences.to_json(rule), as_of, assumptions or Assumptions())
 
 
 @st.cache_data(ttl=HOUR, max_entries=256, show_spinner=False)
-def _audience_size(at: Stamp, rule: str, as_of: date) -> int:
+def _audience_size(at: Stamp, rule: str, as_of: date, assumptions: Assumptions) -> int:
     del at
-    return workbench().audience_size(audiences.parse(rule), as_of=as_of)
+    return workbench().audience_size(audiences.parse(rule), as_of=as_of, assumptions=assumptions)
 
 
 def field_values(field: str, *, as_of: date) -> list[str]:

@@ -48,10 +48,10 @@ def choose_number(
     meaning: str | None = None,
 ) -> float:
     """Write a number, kept in the link as `name`, and return it; whoever computes with it says what it may be."""
-    text = state.from_link(name)
-    asked = default if text is None else _number(text)
-    if asked is None or (whole and asked != int(asked)):
-        _refuse(label, str(text), "a whole number" if whole else "a number", f"{default:g}")
+    try:
+        asked = number_asked(label, name=name, default=default, whole=whole)
+    except InvalidValue as error:
+        show_error(error)
         asked = default
     key = _key(name)
     state.put(key, int(asked) if whole else float(asked))
@@ -64,6 +64,15 @@ def choose_number(
         on_change=_keep,
         args=(name, default),
     )
+    return asked
+
+
+def number_asked(label: str, *, name: str, default: float, whole: bool = False) -> float:
+    """Return the number that the link asks for as `name`, `default` where it asks for none. Raises InvalidValue."""
+    text = state.from_link(name)
+    asked = default if text is None else _number(text)
+    if asked is None or (whole and asked != int(asked)):
+        raise _refusal(label, str(text), "a whole number" if whole else "a number", f"{default:g}")
     return asked
 
 
@@ -136,7 +145,9 @@ def page_asked(name: str = "page") -> int:
 def _keep(name: str, default: object) -> None:
     """Write a choice into the link; the default needs no mention. A changed choice starts at the first page."""
     value = state.get(_key(name))
-    text = ",".join(value) if isinstance(value, list) else f"{value:g}" if _is_number(value) else str(value)
+    text = (
+        ",".join(value) if isinstance(value, list) else f"{value:.15g}" if _is_number(value) else str(value)
+    )
     state.into_link(**{name: None if value == default or value is None else text, "page": None})
 
 
@@ -157,9 +168,11 @@ def _number(text: str) -> float | None:
 
 
 def _refuse(label: str, found: str, wanted: str, shown: str) -> None:
-    show_error(
-        InvalidValue(
-            f"The link asks for {label.lower()} “{found[:40]}”, which is not {wanted}.",
-            f"Shown instead: {shown}. Choose below to go on.",
-        )
+    show_error(_refusal(label, found, wanted, shown))
+
+
+def _refusal(label: str, found: str, wanted: str, shown: str) -> InvalidValue:
+    return InvalidValue(
+        f"The link asks for {label.lower()} “{found[:40]}”, which is not {wanted}.",
+        f"Shown instead: {shown}. Choose below to go on.",
     )

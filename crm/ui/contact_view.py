@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from crm import theme
+from crm.analytics.lifetime_value import Assumptions
 from crm.errors import ClienteleError, Conflict, NotFound, StaleRecord
 from crm.records.audit import Change
 from crm.records.contacts import delete_contact, get_contact, list_bin, restore_contact, save_contact
@@ -16,8 +17,9 @@ from crm.records.rules import read_contact_values
 from crm.records.tickets import count_tickets, list_tickets
 from crm.schema import FIELD, UNKNOWN
 from crm.theme import Measure
-from crm.ui import cache, clock, forms, measures, record_lists, state
+from crm.ui import assumptions, cache, clock, forms, measures, record_lists, state
 from crm.ui.forms import CONTACT_FIELDS, Draft
+from crm.ui.guard import guarded
 from crm.ui.tables import Column, table
 from crm.ui.widgets import Kpi, definition_note, kpi_row, page_header, plain, show_error
 
@@ -55,7 +57,8 @@ def customer_view(customer_id: str) -> None:
     _, answers = workbench.customer_answers(customer_id, limit=0)
     figures: dict[str, Any] | None = None
     try:
-        figures = workbench.find_customer(customer_id, as_of=as_of)
+        assumed = assumptions.in_link(as_of)
+        figures = workbench.find_customer(customer_id, as_of=as_of, assumptions=assumed)
     except NotFound as error:
         if not orders and not answers:
             show_error(error)
@@ -70,6 +73,7 @@ def customer_view(customer_id: str) -> None:
         st.info(f"This customer's first order or answer came after {theme.day(as_of)}, the as-of day.")
     else:
         _figures(figures, as_of)
+        _lifetime_value(figures, assumed)
     counts = (None, orders, tickets, answers)
     labels = [
         name if count is None else f"{name} ({theme.count(count)})"
@@ -125,6 +129,13 @@ def _figures(figures: dict[str, Any], as_of: date) -> None:
         )
     )
     definition_note("Figures count everything up to the end of the as-of day.", as_of)
+
+
+def _lifetime_value(figures: dict[str, Any], assumed: Assumptions) -> None:
+    value = figures[assumptions.FIELD_NAME]
+    if figures["orders"] and value is not None:
+        st.markdown(f"Lifetime value **{plain(measures.money('Lifetime value').exact(value))}**")
+        assumptions.note(assumed, (assumptions.FIELD_NAME,))
 
 
 # --- the contact --------------------------------------------------------------------------------------
@@ -206,12 +217,10 @@ def _settle(customer_id: str, values: dict[str, Any], contact: Contact) -> None:
         st.button("Take what is stored", key="take_stored", on_click=forms.close_draft, args=("contact",))
 
 
+@guarded
 def _keep_mine(customer_id: str, values: dict[str, Any], version: int) -> None:
-    try:
-        _said(_save(customer_id, values, version), customer_id)
-        forms.close_draft("contact")
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
+    _said(_save(customer_id, values, version), customer_id)
+    forms.close_draft("contact")
 
 
 def _delete(contact: Contact) -> None:
@@ -231,15 +240,12 @@ def _delete(contact: Contact) -> None:
         )
 
 
+@guarded
 def _delete_now(customer_id: str, version: int, name: str) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            if get_contact(session, customer_id) is None:
-                return  # the second click of two
-            change = delete_contact(session, customer_id=customer_id, actor=state.actor(), version=version)
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        if get_contact(session, customer_id) is None:
+            return  # the second click of two
+        change = delete_contact(session, customer_id=customer_id, actor=state.actor(), version=version)
     state.say(f"Deleted the contact of {name}.", undo_event=change.event_id)
     _leave()
 
@@ -388,11 +394,8 @@ def bin_of_contacts() -> None:
         )
 
 
+@guarded
 def _restore(customer_id: str) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            change = restore_contact(session, customer_id=customer_id, actor=state.actor())
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        change = restore_contact(session, customer_id=customer_id, actor=state.actor())
     state.say(f"Restored the contact of {_name(change.record, customer_id)}.", undo_event=change.event_id)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import streamlit as st
 
 from crm import audiences, exports, theme
+from crm.analytics.lifetime_value import Assumptions
 from crm.ui import cache
 from crm.workbench import Workbench
 
@@ -17,11 +18,14 @@ def file_maker(
     as_of: date,
     kind: exports.Format,
     columns: Sequence[str] | None,
+    assumptions: Assumptions | None = None,
 ) -> Callable[[], bytes]:
     """Return what makes the file of all customers that `rule` holds for; it runs outside of any page."""
 
     def make() -> bytes:
-        rows, definition = workbench.export_rows(as_of=as_of, rule=rule, columns=columns)
+        rows, definition = workbench.export_rows(
+            as_of=as_of, rule=rule, columns=columns, assumptions=assumptions
+        )
         return exports.to_bytes(
             rows,
             format=kind.name,
@@ -35,7 +39,13 @@ def file_maker(
 
 
 def export_menu(
-    rule: audiences.Rule, *, as_of: date, rows: int, columns: Sequence[str], name: str = "customers"
+    rule: audiences.Rule,
+    *,
+    as_of: date,
+    rows: int,
+    columns: Sequence[str],
+    name: str = "customers",
+    assumptions: Assumptions | None = None,
 ) -> None:
     """Write the export of all `rows` customers that `rule` holds for: format, columns, and the button."""
     with st.popover("Export", icon=":material/download:", type="primary", disabled=not rows):
@@ -56,6 +66,7 @@ def export_menu(
                 as_of=as_of,
                 kind=kind,
                 columns=None if shown == "All columns" else ["customer_id", *columns],
+                assumptions=assumptions,
             ),
             file_name=f"{name}-{as_of.isoformat()}{kind.suffix}",
             mime=kind.media_type,

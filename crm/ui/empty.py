@@ -6,8 +6,8 @@ from typing import NoReturn
 import streamlit as st
 
 from crm import sample, theme
-from crm.errors import ClienteleError
 from crm.ui import cache, state
+from crm.ui.guard import guarded
 from crm.ui.widgets import empty_state
 
 
@@ -33,13 +33,10 @@ def nobody_yet(as_of: date) -> NoReturn:
     st.stop()
 
 
+@guarded
 def load_sample() -> None:
     """Load the sample shop and say so, or why not."""
-    try:
-        with st.spinner("Loading the sample shop …"):
-            reports = sample.load(cache.workbench().importer, actor=state.actor(), source="page")
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with st.spinner("Loading the sample shop …"):
+        reports = sample.load(cache.workbench().importer, actor=state.actor(), source="page")
     rows = sum(report.rows_read for report in reports)
     state.say(f"The sample shop is loaded: {rows:,} rows.")

@@ -8,6 +8,7 @@ from crm.errors import ClienteleError
 from crm.logs import configure, log_unexpected
 from crm.settings import load_settings
 from crm.ui import cache, state
+from crm.ui.guard import guarded
 from crm.ui.widgets import plain, show_error
 
 
@@ -37,28 +38,37 @@ def _sidebar() -> None:
 
 
 def _messages() -> None:
-    for place, (message, event) in enumerate(state.take_messages()):
-        if event is None:
-            st.toast(plain(message), icon=":material/check:")
-            continue
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.markdown(plain(message))
-            st.button(
-                "Undo", key=f"undo_{event}_{place}", on_click=undo, args=(event,), icon=":material/undo:"
-            )
+    for message in state.take_messages():
+        if message.tone == "done":
+            st.toast(plain(message.text), icon=":material/check:")
+        else:
+            lasting: Any = "long" if message.tone == "refused" else "infinite"
+            st.toast(plain(message.text), icon=":material/error:", duration=lasting)
+    last = state.undoable()
+    if last is None:
+        return
+    event = last.undo_event
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        st.markdown(plain(last.text), width="stretch")
+        st.button("Undo", key=f"undo_{event}", on_click=undo, args=(event,), icon=":material/undo:")
+        st.button(
+            "Dismiss",
+            key=f"dismiss_{event}",
+            on_click=state.dismiss,
+            icon=":material/close:",
+            type="tertiary",
+        )
 
 
+@guarded
 def undo(event: int) -> None:
     """Take one act back and say so."""
     from crm.records.audit import undo_event
 
-    try:
-        with cache.workbench().records.write() as session:
-            undo_event(session, event_id=event, actor=state.actor())
-        state.put(state.UNDONE, event)
-        state.say("Undone.")
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
+    with cache.workbench().records.write() as session:
+        undo_event(session, event_id=event, actor=state.actor())
+    state.put(state.UNDONE, event)
+    state.say("Undone.")
 
 
 def as_of() -> Any:

@@ -288,8 +288,8 @@ def sample_shop(load: Callable[[], None]) -> None:
         )
         with forms.confirmation(
             "Remove the sample shop",
-            "Take out everything that came with the sample shop? Your own imports stay. Contacts of the sample that "
-            "were edited go too.",
+            "Take out everything that came with the sample shop? What only your own files brought stays. Contacts of the "
+            "sample go, also those that your own files updated or somebody edited.",
             key="remove_sample",
         ):
             if st.button("Remove the sample shop now", key="remove_sample_sure", type="primary"):

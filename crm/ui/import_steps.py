@@ -12,6 +12,7 @@ from crm.imports.checking import Checked, Question
 from crm.imports.loading import DEFAULT_POLICY, POLICIES, Policy, Report
 from crm.schema import KINDS, Column, Kind
 from crm.ui import cache, clock, import_report, state, uploads
+from crm.ui.guard import guarded
 from crm.ui.uploads import Run, Upload
 from crm.ui.widgets import plain, show_error
 
@@ -40,7 +41,7 @@ def choose_file(upload: Upload | None) -> None:
     st.file_uploader(
         "Choose a file or drop it here",
         key=uploads.UPLOADER,
-        on_change=uploads.take_in,
+        on_change=guarded(uploads.take_in),
         help="CSV and its relatives, in any of the usual encodings, with or without a header.",
     )
     if error := uploads.refused():
@@ -48,7 +49,7 @@ def choose_file(upload: Upload | None) -> None:
     if upload is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(upload.prepared.file_name)}** was read and waits.")
-            st.button("Let go of it", key="let_go", type="tertiary", on_click=uploads.forget)
+            st.button("Let go of it", key="let_go", type="tertiary", on_click=guarded(uploads.forget))
 
 
 # --- 2: what it is ------------------------------------------------------------------------------------

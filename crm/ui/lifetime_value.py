@@ -8,17 +8,14 @@ import streamlit as st
 from crm import theme
 from crm.analytics.lifetime_value import Assumptions, FlatRevenueTest
 from crm.analytics.segments import find_scheme
-from crm.errors import NotEnoughData
 from crm.theme import Measure
 from crm.ui import cache, measures
+from crm.ui.assumptions import cost_per_customer
 from crm.ui.choices import choose_number, choose_one
 from crm.ui.links import open_segment
 from crm.ui.tables import Column, table
 from crm.ui.widgets import plain
 from crm.workbench import LifetimeValue
-
-TRUSTED_BIAS = 0.20
-"""Beyond this share, the rule was too far off in the past to plan money by."""
 
 
 def choose_assumptions(as_of: date) -> Assumptions:
@@ -75,14 +72,9 @@ def _cost(way: str, as_of: date) -> float:
         step=1000,
         meaning="Spent in the 365 days up to the as-of day; divided by the new customers of these days.",
     )
-    arrived = cache.new_customers(as_of=as_of)
-    if not arrived:
-        raise NotEnoughData(
-            "Nobody bought for the first time in the 365 days up to the as-of day.",
-            "State the acquisition cost per customer instead.",
-        )
-    st.caption(f"÷ {arrived:,} new customers = {theme.money_exact(expense / arrived)} each")
-    return expense / arrived
+    cost = cost_per_customer(expense, as_of=as_of)
+    st.caption(f"÷ {cache.new_customers(as_of=as_of):,} new customers = {theme.money_exact(cost)} each")
+    return cost
 
 
 def formula(found: LifetimeValue) -> str:
@@ -105,12 +97,11 @@ def show_verdict(test: FlatRevenueTest) -> None:
     """Write whether the figures may be used for budgets, by how the rule did on this history."""
     if test.bias is None:
         st.warning(
-            f"{plain(' '.join(test.reasons) or 'Nothing came in after the cut.')} "
-            "Do not use these figures for budgets without care.",
+            f"{plain(' '.join(test.verdict_reasons))} Do not use these figures for budgets without care.",
             title="The rule behind these figures could not be tested on your history.",
             icon=":material/rule:",
         )
-    elif abs(test.bias) > TRUSTED_BIAS:
+    elif not test.usable:
         st.warning(
             f"{plain(test.sentence())} Do not use these figures for budgets without care.",
             title=f"On your own history the rule was off by {theme.signed_percent(test.bias)}.",

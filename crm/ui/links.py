@@ -7,15 +7,15 @@ import streamlit as st
 
 from crm import audiences
 from crm.analytics.segments import Scheme
-from crm.ui import state
+from crm.ui import assumptions, state
 from crm.ui.widgets import show_chart
 from crm.workbench import lifecycle_rule, segment_rule
 
 _ANALYSIS = (
-    "days", "scheme", "chart", "by", "rate", "segments",
-    "years", "discount_rate", "margin", "cost_by", "acquisition_cost", "marketing_expense",
+    "days", "scheme", "chart", "by", "rate", "segments", *assumptions.NAMES,
 )  # fmt: skip
-_LIST = ("rule", "reach", "columns", "sorted", "order")
+_LIST = ("rule", "reach", "columns", "sorted", "order", *assumptions.NAMES)
+"""What the next page needs too: a lifetime value is the same on every page that one comes to."""
 
 
 def open_audience(rule: audiences.Rule) -> None:

@@ -17,7 +17,8 @@ from crm.analytics.segments import OTHER_REGION, SCHEMES
 from crm.errors import InvalidValue
 from crm.schema import FIELD, FIELDS, UNKNOWN, Field
 from crm.ui import cache, state
-from crm.ui.widgets import plain, show_error
+from crm.ui.guard import guarded
+from crm.ui.widgets import show_error
 
 Match = Literal["all", "any"]
 
@@ -516,11 +517,8 @@ def _start_anew() -> None:
     st.button("Start with all customers", key="rule_anew", on_click=_clear, icon=":material/restart_alt:")
 
 
+@guarded
 def _use_text() -> None:
     text = str(state.get("rule_text") or "")
-    try:
-        rule = audiences.parse(text)
-    except InvalidValue as error:
-        state.say(f"{plain(error.message)} {plain(error.hint)}")
-        return
+    rule = audiences.parse(text)
     state.into_link(rule=None if rule == EVERYONE else audiences.to_json(rule), page=None)

@@ -5,9 +5,9 @@ import json
 import streamlit as st
 
 from crm import audiences
-from crm.errors import ClienteleError
 from crm.records.audiences import delete_audience, find_audience, list_audiences, save_audience
 from crm.ui import cache, state
+from crm.ui.guard import guarded
 
 _CHOSEN, _NAME, _SAVE = "saved_audience", "saved_audience_name", "saved_audience_save"
 
@@ -54,53 +54,41 @@ def _json(rule: audiences.Rule | None) -> str:
     return "" if rule is None else audiences.to_json(rule)
 
 
+@guarded
 def _load() -> None:
     chosen = state.get(_CHOSEN)
     if chosen is None:
         return
-    try:
-        with cache.workbench().records.read() as session:
-            rule = audiences.parse(find_audience(session, audience_id=chosen).rule)
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.read() as session:
+        rule = audiences.parse(find_audience(session, audience_id=chosen).rule)
     state.into_link(rule=audiences.to_json(rule), page=None)
 
 
+@guarded
 def _save(rule: str) -> None:
     name = str(state.get(_NAME) or "")
-    try:
-        with cache.workbench().records.write() as session:
-            change = save_audience(session, name=name, rule=json.loads(rule), actor=state.actor())
-            number, event = change.record.id, change.event_id
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        change = save_audience(session, name=name, rule=json.loads(rule), actor=state.actor())
+        number, event = change.record.id, change.event_id
     state.put(_CHOSEN, number)
     state.put(_NAME, "")
     state.say(f"The audience “{name.strip()}” is saved.", undo_event=event)
 
 
+@guarded
 def _change(number: int, name: str, rule: str) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            change = save_audience(
-                session, name=name, rule=json.loads(rule), actor=state.actor(), audience_id=number
-            )
-            event = change.event_id
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        change = save_audience(
+            session, name=name, rule=json.loads(rule), actor=state.actor(), audience_id=number
+        )
+        event = change.event_id
     state.say(f"The audience “{name}” holds the rule shown.", undo_event=event)
 
 
+@guarded
 def _delete(number: int) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            change = delete_audience(session, audience_id=number, actor=state.actor())
-            name, event = change.record.name, change.event_id
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        change = delete_audience(session, audience_id=number, actor=state.actor())
+        name, event = change.record.name, change.event_id
     state.put(_CHOSEN, None)
     state.say(f"The audience “{name}” is deleted; its rule stays on screen.", undo_event=event)

@@ -22,8 +22,7 @@ def main(arguments: Sequence[str]) -> int:
 
             workbench = Workbench.open(settings)
             try:
-                if not workbench.importer.history(limit=1):
-                    sample.load(workbench.importer, actor="first start", source="command line")
+                sample.load_if_fresh(workbench.importer, actor="first start")
             finally:
                 workbench.close()
     except ClienteleError as error:

@@ -1,7 +1,8 @@
 """What a session and a link hold: ids and choices, never data. The one place that touches session state."""
 
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -91,15 +92,48 @@ def drop(*names: str) -> None:
         st.session_state.pop(name, None)
 
 
-def say(message: str, *, undo_event: int | None = None) -> None:
-    """Keep a message for the next run, where `show_messages` says it, with a way back if there is one."""
-    st.session_state.setdefault("_messages", []).append((message, undo_event))
+Tone = Literal["done", "refused", "unexpected"]
 
 
-def take_messages() -> list[tuple[str, int | None]]:
-    """Return the messages kept for this run, and forget them."""
-    messages: list[tuple[str, int | None]] = st.session_state.pop("_messages", [])
+@dataclass(frozen=True)
+class Message:
+    """What there is to say about an act: in passing, or with the event to undo it by until the next act."""
+
+    text: str
+    tone: Tone = "done"
+    undo_event: int | None = None
+
+
+_MESSAGES, _UNDOABLE = "_messages", "_undoable"
+
+
+def say(message: str, *, undo_event: int | None = None, tone: Tone = "done") -> None:
+    """Keep a message for the next run, where `frame.run` says it.
+
+    With a way back it stays until it is dismissed, or replaced by the message of the next act that was done.
+    """
+    said = Message(message, tone, undo_event)
+    if tone == "done":
+        st.session_state[_UNDOABLE] = None if undo_event is None else said
+    if undo_event is None:
+        st.session_state.setdefault(_MESSAGES, []).append(said)
+
+
+def take_messages() -> list[Message]:
+    """Return the messages to say in passing in this run, and forget them."""
+    messages: list[Message] = st.session_state.pop(_MESSAGES, [])
     return messages
+
+
+def undoable() -> Message | None:
+    """Return the message of the last act, while it can be undone and was not dismissed."""
+    message: Message | None = st.session_state.get(_UNDOABLE)
+    return message
+
+
+def dismiss() -> None:
+    """Forget the message of the last act; the act stays, and stands in the history."""
+    st.session_state[_UNDOABLE] = None
 
 
 def from_link(name: str) -> str | None:

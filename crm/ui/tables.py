@@ -1,6 +1,6 @@
 """Tables of segments, and lists of customers a page at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from crm import theme
+from crm.analytics.segments import SCHEMES, meaning_of
 from crm.errors import InvalidValue
 from crm.schema import FIELD, Type
 from crm.theme import Measure
-from crm.ui import measures, state
+from crm.ui import cache, measures, state
 from crm.ui.choices import page_asked
-from crm.ui.widgets import show_error
+from crm.ui.widgets import plain, show_error
 
 PAGE_SIZE = 50
 
@@ -88,7 +89,8 @@ def customer_list(
         return None
     if not total:
         return None
-    shown = [_of_field(name) for name in columns if name != "customer_id"]
+    meanings = field_meanings()
+    shown = [_of_field(name, meanings) for name in columns if name != "customer_id"]
     clicked = table(
         rows,
         [Column("customer_id", "Customer ID"), *shown],
@@ -117,10 +119,16 @@ def _turn_back() -> None:
     state.into_link(page=None)
 
 
-def _of_field(name: str) -> Column:
+def field_meanings() -> dict[str, str]:
+    """Return what each field means; of schemes, with the bands as they were last edited."""
+    bands = cache.bands()
+    edited = {scheme.column: meaning_of(scheme, bands) for scheme in SCHEMES if scheme.name != "rfm"}
+    return {name: edited.get(name, field.meaning) for name, field in FIELD.items()}
+
+
+def _of_field(name: str, meanings: Mapping[str, str]) -> Column:
     field = FIELD[name]
-    measure = _MEASURES.get(field.type)
-    return Column(name, field.title, measure, field.meaning)
+    return Column(name, field.title, _MEASURES.get(field.type), plain(meanings[name]))
 
 
 _MEASURES: dict[Type, Measure] = {

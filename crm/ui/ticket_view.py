@@ -23,6 +23,7 @@ from crm.records.tickets import (
 )
 from crm.ui import cache, clock, forms, record_lists, state
 from crm.ui.forms import Draft
+from crm.ui.guard import guarded
 from crm.ui.widgets import page_header, plain, show_error
 
 BIN_SHOWN = 20
@@ -154,12 +155,10 @@ def _said(change: Change[Ticket]) -> None:
         state.say(f"Saved ticket {change.record.id}.", undo_event=change.event_id)
 
 
+@guarded
 def _keep_mine(ticket_id: int, values: dict[str, Any], version: int) -> None:
-    try:
-        _said(_save(ticket_id, values, version))
-        forms.close_draft("ticket")
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
+    _said(_save(ticket_id, values, version))
+    forms.close_draft("ticket")
 
 
 def _comment(ticket: Ticket) -> None:
@@ -202,15 +201,12 @@ def _delete(ticket: Ticket) -> None:
         )
 
 
+@guarded
 def _delete_now(ticket_id: int, version: int) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            if find_ticket(session, ticket_id, deleted=True).deleted_at is not None:
-                return  # the second click of two
-            change = delete_ticket(session, ticket_id=ticket_id, actor=state.actor(), version=version)
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        if find_ticket(session, ticket_id, deleted=True).deleted_at is not None:
+            return  # the second click of two
+        change = delete_ticket(session, ticket_id=ticket_id, actor=state.actor(), version=version)
     state.say(f"Deleted ticket {ticket_id}.", undo_event=change.event_id)
     _leave()
 
@@ -307,11 +303,8 @@ def bin_of_tickets() -> None:
         )  # fmt: skip
 
 
+@guarded
 def _restore(ticket_id: str) -> None:
-    try:
-        with cache.workbench().records.write() as session:
-            change = restore_ticket(session, ticket_id=int(ticket_id), actor=state.actor())
-    except ClienteleError as error:
-        state.say(f"{error.message} {error.hint}")
-        return
+    with cache.workbench().records.write() as session:
+        change = restore_ticket(session, ticket_id=int(ticket_id), actor=state.actor())
     state.say(f"Restored ticket {ticket_id}.", undo_event=change.event_id)

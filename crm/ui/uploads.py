@@ -9,7 +9,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,9 +58,11 @@ class Upload:
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
         self.run: Run | None = None
-        self._rows = threading.RLock()  # one thread at a time may ask the file's rows
+        self._rows = threading.Lock()  # one thread at a time may ask the file's rows
         self._life = threading.Lock()
+        self._importing = False
         self._gone = False
+        self._closed = False
         self._checked: tuple[object, Checked] | None = None
         self._planned: tuple[object, Report] | None = None
         self._questions: dict[str, dict[str, Question]] = {}
@@ -73,10 +76,10 @@ class Upload:
     ) -> tuple[Checked, Report]:
         """Return the check of every row, and what importing would do now; the last of each is kept.
 
-        Raises Question, after noting it, MissingColumns and UnreadableFile.
+        Raises Question, after noting it, MissingColumns, UnreadableFile, and NotFound once it was let go.
         """
         workbench = cache.workbench()
-        with self._rows:
+        with self._asking():
             asked = (_text(chosen), tuple(sorted(answers.items())))
             if self._checked is None or self._checked[0] != asked:
                 self._checked = self._planned = None
@@ -94,12 +97,12 @@ class Upload:
 
     def first_rejects(self, checked: Checked) -> list[dict[str, object]]:
         """Return the first rejected rows; see `checking.rejected_rows`."""
-        with self._rows:
+        with self._asking():
             return checking.rejected_rows(self.prepared.connection, checked)
 
     def rejects(self, checked: Checked) -> bytes:
         """Return all rejected rows as a CSV file; see `checking.write_rejects`."""
-        with self._rows:
+        with self._asking():
             path = self.prepared.scratch / "rejects.csv"
             checking.write_rejects(self.prepared.connection, self.prepared.raw, checked, path)
             return path.read_bytes()
@@ -110,14 +113,25 @@ class Upload:
             if self._gone or (self.run is not None and self.run.error is None):
                 return
             self.run = Run(checked.rows_read)
+            self._importing = True
         threading.Thread(target=self._import, args=(self.run, checked, policy, actor), name="import").start()
 
     def close(self) -> None:
-        """Let go of the rows and the file; a running import does so when it ends."""
+        """Let go of the rows and the file; a check or an import under way does so when it ends."""
         with self._life:
             self._gone = True
-            if self.run is None or self.run.over.is_set():
-                self._let_go()
+        self._let_go()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Hold the rows for one thread, and let go of them after it where that was asked for meanwhile."""
+        try:
+            with self._rows:
+                if self._gone:
+                    raise NotFound("The file is no longer kept here.", "Choose it again.")
+                yield
+        finally:
+            self._let_go()
 
     def _import(self, run: Run, checked: Checked, policy: Policy, actor: str) -> None:
         try:
@@ -134,15 +148,24 @@ class Upload:
             )
         finally:
             with self._life:
-                try:
-                    if self._gone or run.report is not None:
-                        self._let_go()
-                finally:
-                    run.over.set()
+                self._importing = False
+                self._gone = self._gone or run.report is not None
+            try:
+                self._let_go()
+            finally:
+                run.over.set()
 
     def _let_go(self) -> None:
-        self.prepared.close()
-        self.prepared.path.unlink(missing_ok=True)
+        """Close what is gone, once; where a thread holds the rows, leave it to that thread."""
+        with self._life:
+            if not self._gone or self._importing or self._closed or not self._rows.acquire(blocking=False):
+                return
+            try:
+                self._closed = True
+                self.prepared.close()
+                self.prepared.path.unlink(missing_ok=True)
+            finally:
+                self._rows.release()
 
 
 def _text(chosen: mapping.Mapping) -> str:
@@ -164,9 +187,15 @@ def take_in() -> None:
     state.put(_WAITING, upload_id)
     state.put(_NAME, chosen.name)
     _free(chosen.file_id)
-    for old in folder.iterdir():  # left by a server that was killed
-        if old.stat().st_mtime < time.time() - _DAY:
-            old.unlink(missing_ok=True)
+    _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a server that was killed has left."""
+    for old in folder.iterdir():
+        with suppress(FileNotFoundError):  # another session's upload may go at any moment
+            if old.stat().st_mtime < time.time() - _DAY:
+                old.unlink()
 
 
 def _free(file_id: str) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 from crm.errors import ClienteleError
 from crm.theme import Measure
 from crm.ui import cache, clock, empty, import_report, record_lists, state, tables
+from crm.ui.edits import edits
 from crm.ui.tables import Column
 from crm.ui.widgets import empty_state, page_header, plain, show_error
 
@@ -90,3 +91,4 @@ if chosen := state.from_link("import"):
     one_import(chosen)
 else:
     imports()
+    edits()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from crm import audiences, theme
 from crm.schema import FIELDS
-from crm.ui import cache, empty, frame
+from crm.ui import assumptions, cache, empty, frame
 from crm.ui.choices import choose_from, choose_many, choose_one
 from crm.ui.downloads import export_menu
 from crm.ui.links import open_customer
@@ -18,6 +18,7 @@ SHOWN = ["name", "rfm_segment", "value_class", "orders", "revenue", "last_order_
 
 page_header("Audiences", "Find the customers that a rule holds for; list, save and export them.")
 as_of = frame.as_of() or empty.no_data()
+assumed = assumptions.in_link(as_of)
 saved_slot = st.container()
 with st.container(border=True, gap="small"):
     rule = build_rule(as_of=as_of)
@@ -40,7 +41,7 @@ if reach == "email":
     rule = audiences.reachable(rule, by="email")
 elif reach == "phone":
     rule = audiences.reachable(rule, by="phone")
-total = cache.audience_size(rule, as_of=as_of)
+total = cache.audience_size(rule, as_of=as_of, assumptions=assumed)
 everyone = cache.audience_size(EVERYONE, as_of=as_of)
 share = theme.percent(total / everyone) if everyone else theme.UNDEFINED
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -57,10 +58,11 @@ with st.expander("Columns and order", icon=":material/view_column:"):
         "Order", {"down": "Largest first", "up": "Smallest first"}, name="order", default="down"
     )
 with export_slot:
-    export_menu(rule, as_of=as_of, rows=total, columns=columns, name=name or "customers")
+    export_menu(rule, as_of=as_of, rows=total, columns=columns, name=name or "customers", assumptions=assumed)
 if not total:
     st.info("Nobody meets this rule. Take a condition away, or widen one.", icon=":material/person_off:")
 
+assumptions.note(assumed, {*columns, by, *audiences.fields(rule)})
 picked = customer_list(
     lambda page: cache.audience_page(
         rule,
@@ -70,6 +72,7 @@ picked = customer_list(
         page=page,
         size=PAGE_SIZE,
         columns=tuple(columns),
+        assumptions=assumed,
     ),
     columns,
     key="audience",

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crm import audiences, exports
+from crm.analytics.segments import Bands
 from crm.audiences import All, Leaf, Not
 from crm.audiences import Any as AnyOf
 from crm.records.audiences import list_audiences
@@ -337,6 +339,88 @@ def test_an_audience_is_saved_loaded_changed_and_deleted_with_undo(sample_app: A
     assert names() == []
     next(button for button in sample_app.button if button.label == "Undo").click().run()
     assert names() == ["Our best"]
+
+
+def save_as(app: AppTest, name: str) -> None:
+    app.text_input(key="saved_audience_name").set_value(name)
+    app.button(key="saved_audience_save").click().run()
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_undo_stays_until_it_is_dismissed(sample_app: AppTest) -> None:
+    """Neither the next run nor another page takes it away; the history keeps it after that."""
+    open_rule(sample_app, CHAMPIONS)
+    save_as(sample_app, "Our best")
+    sample_app.run()
+    assert "Undo" in labels(sample_app)
+    open_page(sample_app, state.LOYALTY)
+    assert "The audience “Our best” is saved." in text_of(sample_app)
+
+    next(button for button in sample_app.button if button.label == "Dismiss").click().run()
+    assert "Undo" not in labels(sample_app)
+    assert names() == ["Our best"]
+
+    open_page(sample_app, state.HISTORY)
+    assert "**created** audience “Our best”" in text_of(sample_app)
+    next(button for button in sample_app.button if button.label == "Undo").click().run()
+    assert names() == []
+    assert "(undone)" in text_of(sample_app)
+    assert "**deleted** audience “Our best”, taking back an act before" in text_of(sample_app)
+
+
+def test_the_next_act_replaces_the_undo_of_the_one_before(sample_app: AppTest) -> None:
+    """One act at a time is offered; once it is undone there is nothing left to offer."""
+    open_rule(sample_app, CHAMPIONS)
+    save_as(sample_app, "First")
+    save_as(sample_app, "Second")
+    assert labels(sample_app).count("Undo") == 1
+    assert "“Second” is saved" in text_of(sample_app)
+    assert "“First” is saved" not in text_of(sample_app)
+
+    next(button for button in sample_app.button if button.label == "Undo").click().run()
+    assert names() == ["First"]
+    assert "Undo" not in labels(sample_app)
+
+
+def test_what_goes_wrong_in_an_act_is_said_and_logged_under_an_id(
+    sample_app: AppTest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page goes on; the id of the message finds the line in the log, which quotes nothing."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("anna@example.com")
+
+    monkeypatch.setattr("crm.ui.saved_audiences.save_audience", fail)
+    open_rule(sample_app, CHAMPIONS)
+    save_as(sample_app, "Our best")
+    said = sample_app.toast[0].value.replace("\\", "")
+    number = re.findall(r"\((\w{8})\)", said)[0]
+    logged = [line for line in capsys.readouterr().err.splitlines() if number in line]
+
+    assert "Something unexpected went wrong" in said
+    assert len(logged) == 1
+    assert json.loads(logged[0])["kind"] == "RuntimeError"
+    assert "anna" not in said + logged[0]
+    assert "748 customers" in text_of(sample_app)
+    assert not sample_app.exception
+
+
+def test_columns_of_schemes_are_explained_by_the_bands_as_edited(sample_app: AppTest) -> None:
+    """The help of a column quotes the limits that its values were made with."""
+    cache.workbench().save_bands(Bands(value_class=(0.7, 0.9), age_group=(25, 50)), actor="test")
+    open_rule(sample_app, CHAMPIONS, columns="value_class,age_group")
+    helps = {
+        name: str(config.get("help")).replace("\\", "")
+        for name, config in json.loads(sample_app.dataframe[0].proto.columns).items()
+    }
+
+    assert helps["value_class"] == (
+        "Customers sorted by revenue: A makes the first 70 %, B the next 20 %, C the rest."
+    )
+    assert "under 25 Young" in helps["age_group"]
 
 
 def test_an_audience_without_a_name_is_refused(sample_app: AppTest) -> None:

@@ -35,6 +35,32 @@ def test_an_empty_history_leads_to_the_import(empty_app: AppTest) -> None:
     assert not empty_app.dataframe
 
 
+def test_removing_the_sample_shop_says_what_goes_with_it(sample_app: AppTest) -> None:
+    """Contacts of the sample go even where one's own files updated them, and that is said before."""
+    open_page(sample_app, state.HISTORY)
+
+    assert "Contacts of the sample go, also those that your own files updated" in text_of(sample_app)
+
+
+def test_edits_stand_below_the_imports_and_can_be_undone_there(empty_app: AppTest) -> None:
+    """Who did what to which fields; a refusal to undo is said in words."""
+    edit("anna", name="Anna", city="Rome")
+    edit("anna", city="Paris")
+    open_page(empty_app, state.HISTORY)
+    assert "test **created** contact anna, Anna" in text_of(empty_app)
+    assert "test **edited** contact anna, Anna: City" in text_of(empty_app)
+
+    buttons = [button for button in empty_app.button if button.label == "Undo"]
+    assert len(buttons) == 2
+    buttons[1].click().run()
+    assert "was changed again since" in empty_app.toast[0].value
+    assert stored("anna").city == "Paris"
+
+    next(button for button in empty_app.button if button.label == "Undo").click().run()
+    assert stored("anna").city == "Rome"
+    assert "(undone)" in text_of(empty_app)
+
+
 def test_every_import_stands_in_the_list_newest_first(sample_app: AppTest, tmp_path: Path) -> None:
     """Who, what, when, and five counts that add up to what was read."""
     bring(tmp_path, "orders.csv", ORDERS)

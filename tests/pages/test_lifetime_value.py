@@ -1,12 +1,20 @@
 """The lifetime-value page."""
 
+import io
 import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from crm import audiences
 from crm.analytics.lifetime_value import Assumptions, FlatRevenueTest
-from crm.ui import lifetime_value, state
+from crm.audiences import Leaf
+from crm.ui import downloads, lifetime_value, state
 from tests.pages.conftest import link_of, open_page, text_of
 
 
@@ -134,3 +142,79 @@ def test_a_clicked_segment_opens_its_customers(sample_app: AppTest) -> None:
 
     assert sample_app.title[0].value == "Audiences"
     assert f"{customers:,} customers" in text_of(sample_app)
+
+
+def test_list_and_file_of_a_segment_hold_the_values_of_the_page(
+    sample_app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under other assumptions, a segment's bar is the sum over the rows of its exported file."""
+    made: list[tuple[Callable[[], bytes], str]] = []
+    whole = downloads.file_maker
+
+    def watched(workbench: Any, rule: Any, **options: Any) -> Callable[[], bytes]:
+        make = whole(workbench, rule, **options)
+        definition = workbench.export_rows(
+            **{name: options[name] for name in ("as_of", "columns", "assumptions")}, rule=rule
+        )[1]
+        made.append((make, definition))
+        return make
+
+    monkeypatch.setattr(downloads, "file_maker", watched)
+    open_page(
+        sample_app, state.LIFETIME_VALUE, years="1", margin="10", cost_by="marketing", marketing_expense="1234567.5"
+    )  # fmt: skip
+    bar = sample_app.dataframe[0].value.set_index("segment").loc["B"]
+    sample_app.session_state["value_value_class_0"] = {"selection": {"points": [{"customdata": ["B"]}]}}
+    sample_app.run()
+    rows = pd.read_excel(io.BytesIO(made[-1][0]()), engine="calamine")
+
+    assert len(rows) == bar["customers"]
+    assert rows["dcf_lifetime_value"].sum() == pytest.approx(bar["lifetime_value"], abs=0.00005 * len(rows))
+    assert "Lifetime value: 1 year at 10 % a year, margin 10 %, acquisition cost" in made[-1][1]
+
+    open_page(
+        sample_app,
+        state.AUDIENCES,
+        **{name: str(link_of(sample_app, name)) for name in ("rule", "years", "margin")},
+        columns="dcf_lifetime_value",
+    )
+    listed = sample_app.dataframe[0].value.set_index("customer_id")["dcf_lifetime_value"]
+    customer = str(listed.idxmax())
+    assert "Lifetime value: 1 year at 10 % a year, margin 10 %. Set on" in text_of(sample_app)
+
+    open_page(sample_app, state.CONTACTS, customer=customer, years="1", margin="10")
+    assert re.search(rf"Lifetime value \*\*\D*{listed.max():,.2f}", text_of(sample_app))
+
+
+def test_a_rule_on_the_value_counts_under_the_assumptions_of_the_link(sample_app: AppTest, shop) -> None:
+    """The same rule holds for fewer customers over one year at a tenth of the margin."""
+    rule = Leaf("dcf_lifetime_value", ">", Decimal(500))
+    few = Assumptions(years=1, margin=0.1)
+    wanted = {
+        given: shop.audience_size(rule, as_of=shop.as_of(), assumptions=given)
+        for given in (Assumptions(), few)
+    }
+    assert 0 < wanted[few] < wanted[Assumptions()]
+
+    text = audiences.to_json(rule)
+    open_page(sample_app, state.AUDIENCES, rule=text)
+    assert f"{wanted[Assumptions()]:,} customers" in text_of(sample_app)
+    assert "Lifetime value: 3 years at 10 % a year, margin 100 %." in text_of(sample_app)
+
+    open_page(sample_app, state.AUDIENCES, rule=text, years="1", margin="10")
+    assert f"{wanted[few]:,} customers" in text_of(sample_app)
+
+    open_page(sample_app, state.AUDIENCES, rule=text, years="many")
+    assert "“many”, which is not a whole number" in text_of(sample_app)
+    assert f"{wanted[Assumptions()]:,} customers" in text_of(sample_app)
+
+
+def test_an_export_without_lifetime_values_names_no_assumptions(shop) -> None:
+    """They stand in the definition only where they matter."""
+    said = {
+        columns: shop.export_rows(as_of=shop.as_of(), columns=columns)[1]
+        for columns in (None, ("customer_id", "revenue"))
+    }
+
+    assert said[None] == "All customers. Lifetime value: 3 years at 10 % a year, margin 100 %"
+    assert said["customer_id", "revenue"] == "All customers"
