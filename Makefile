@@ -33,8 +33,8 @@ run: install ## Open the app at http://localhost:8501, with the sample shop if t
 	@$(BIN)/python -m crm.ui.serve --server.port $(PORT) --server.address localhost
 
 test: browser ## Run the whole suite: all engines, both databases, the browser
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not spark and not browser"
+	$(BIN)/python -m pytest -m "spark or browser"
 
 test-fast: install-dev ## Run what needs no browser, no second engine and no database server
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not spark and not postgres and not browser and not page and not slow and not real"
