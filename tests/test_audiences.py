@@ -244,6 +244,7 @@ EVERY_LEAF = [
 local = pytest.mark.parametrize("frame", [on_duckdb, on_pandas, on_arrow_pandas])
 
 
+@pytest.mark.slow
 @local
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some=rows(), rule=rules())
@@ -277,6 +278,7 @@ def test_every_operator_of_every_type_works_on_spark(on_spark: Frame) -> None:
         assert answer == {at: holds(rule, row) for at, row in enumerate(ALL_KINDS)}, rule
 
 
+@pytest.mark.slow
 @local
 def test_every_operator_of_every_type_gives_true_or_false(frame: Frame) -> None:
     """No null leaks out of a leaf or its complement."""

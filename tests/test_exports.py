@@ -182,6 +182,7 @@ def test_a_million_rows_in_every_format(tmp_path: Path) -> None:
             assert CalamineWorkbook.from_path(path).get_sheet_by_name("Data").height == count + 1
 
 
+@pytest.mark.slow
 def test_rows_are_taken_from_the_reader_as_they_are_written(tmp_path: Path) -> None:
     """A stream that never fits into memory is never asked to."""
     alive: list[int] = []

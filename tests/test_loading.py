@@ -163,6 +163,7 @@ def test_a_store_may_lie_in_a_folder_of_any_name(tmp_path, csv_file):
     workbench.close()
 
 
+@pytest.mark.slow
 def test_undoing_an_own_import_does_not_bring_a_removed_sample_back(workbench, csv_file):
     sample.load(workbench.importer, actor="test", source="page")
     own = run(workbench, csv_file(*ORDERS))
@@ -173,6 +174,7 @@ def test_undoing_an_own_import_does_not_bring_a_removed_sample_back(workbench, c
     assert lines_of(workbench) == []
 
 
+@pytest.mark.slow
 def test_a_sample_broken_off_is_taken_out_and_loaded_anew(workbench, monkeypatch):
     """Ctrl-C in the middle of the first start leaves a store that the next start fills."""
     real = workbench.importer.run
@@ -356,6 +358,7 @@ def test_a_process_that_dies_leaves_all_of_an_import_or_nothing(home, csv_file, 
         workbench.close()
 
 
+@pytest.mark.slow
 def test_the_sample_shop_is_taken_out_from_under_later_imports(workbench, csv_file):
     """One act, any order; what the user brought stays."""
     loaded = sample.load(workbench.importer, actor="test", source="page")

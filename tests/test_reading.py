@@ -544,6 +544,7 @@ def _first(lines: list[bytes], raw: RawTable, named: int) -> list[bytes]:
     return taken
 
 
+@pytest.mark.slow
 @given(rows=st.lists(RECORD, min_size=2, max_size=12), options=DIALECTS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_ways_of_reading_agree(rows: Rows, options: dict[str, object], tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def climb(function: Callable[..., float], start: list[float]) -> tuple[list[floa
     return list(np.exp(base)), best
 
 
+@pytest.mark.slow
 def test_the_generator_writes_the_stored_tables_and_truth(generate: ModuleType, tmp_path: Path) -> None:
     """Compared unpacked: another zlib may pack the same text into other bytes."""
     generate.write(tmp_path)

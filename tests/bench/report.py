@@ -76,7 +76,7 @@ def machine() -> list[tuple[str, str]]:
         ("processor", f"{_processor()}, {os.cpu_count()} cores"),
         ("memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"),
         ("load when written", " ".join(f"{load:.1f}" for load in os.getloadavg())),
-        ("system", f"{platform.system()} {platform.release().split("-")[0]}"),
+        ("system", f"{platform.system()} {platform.release().split('-')[0]}"),
         ("Python", platform.python_version()),
     ]
     for name in VERSIONS:
