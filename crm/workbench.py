@@ -358,11 +358,7 @@ class Workbench:
         found = find_scheme(scheme)
         rows = self.engine.collect(segment_summary(self.customers(as_of=as_of), scheme=found))
         customers = int(rows["customers"].sum())
-        known = list(found.segments)
-        order = {
-            name: place for place, name in enumerate([*known, *sorted(set(rows["segment"]) - set(known))])
-        }
-        rows = rows.sort_values("segment", key=lambda names: names.map(order)).reset_index(drop=True)
+        rows = _in_order(rows, found)
         rows["share"] = rows["customers"] / customers if customers else 0.0
         return Segments(found, as_of, customers, float(rows["revenue"].sum()), rows)
 
@@ -399,10 +395,7 @@ class Workbench:
                 acquisition_cost=nw.col("cost").sum(),
             )
         )
-        order = {name: place for place, name in enumerate(found.segments)}
-        segments = segments.sort_values(
-            "segment", key=lambda names: names.map(lambda name: order.get(name, len(order)))
-        ).reset_index(drop=True)
+        segments = _in_order(segments, found)
         return LifetimeValue(
             as_of=as_of,
             assumptions=assumptions,
@@ -476,10 +469,7 @@ class Workbench:
         nps = net_promoter_score(dict(zip(counts["recommendation"], counts["answers"], strict=True)))
         lifecycle = _with_rates(collect(loyalty_of.loyalty_by_lifecycle(customers))).sort_values("segment")
         segments = _with_rates(collect(loyalty_of.loyalty_by(customers, column=found.column)))
-        order = {name: place for place, name in enumerate(found.segments)}
-        segments = segments.sort_values(
-            "segment", key=lambda names: names.map(lambda name: order.get(name, len(order)))
-        )
+        segments = _in_order(segments, found)
         every = _with_rates(totals).iloc[0] if len(totals) else None
         return Loyalty(
             as_of=as_of,
@@ -681,6 +671,14 @@ def _subject(kind: str, key: str, image: dict[str, Any]) -> str:
         case "setting" if key == "bands":
             return "the bands"
     return f"{kind} {key}"
+
+
+def _in_order(rows: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
+    """Return the rows in the scheme's own order of segments, those it does not list last, by name."""
+    known = list(scheme.segments)
+    names = [*known, *sorted(set(rows["segment"]) - set(known))]
+    place = {name: number for number, name in enumerate(names)}
+    return rows.sort_values("segment", key=lambda column: column.map(place)).reset_index(drop=True)
 
 
 def _with_rates(sums: pd.DataFrame) -> pd.DataFrame:
