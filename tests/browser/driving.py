@@ -150,8 +150,12 @@ class Visit:
         return self
 
     def expect_title(self, title: str) -> None:
-        """Wait for the page's one heading."""
-        expect(self.page.locator("[data-testid=stMain] h1")).to_have_text(title, timeout=PATIENCE)
+        """Wait until the page has one heading, and this one.
+
+        A list, because a single expectation fails at once on the moment in which the heading of the view
+        before still stands beside the new one.
+        """
+        expect(self.page.locator("[data-testid=stMain] h1")).to_have_text([title], timeout=PATIENCE)
 
     def expect_text(self, text: str, *, patience: int = PATIENCE) -> Locator:
         """Wait until the page says `text` where one can see it, and return the first place."""
