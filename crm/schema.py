@@ -4,6 +4,8 @@ Four things are said here once and used everywhere: what an import may bring (`K
 stores (`ORDERS`, `RESPONSES`), what the per-customer table holds (`FIELDS`), and the words for both.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -273,6 +275,44 @@ FIELDS: tuple[Field, ...] = (
 
 FIELD: dict[str, Field] = {field.name: field for field in FIELDS}
 """Every field of the per-customer table by its name."""
+
+
+CUSTOM_TYPES: dict[str, Type] = {"text": "text", "number": "number", "date": "date", "yesno": "yes/no"}
+"""Types of a custom attribute as its field's name says them."""
+
+_CUSTOM = "custom_"
+
+
+def custom_name(title: str) -> str:
+    """Return the name an attribute with this header is stored under: letters, digits and underscores."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold())
+    return "_".join(words)[:60] or "attribute"
+
+
+def custom_field_name(name: str, type_: Type) -> str:
+    """Return the name of the field of the per-customer table that holds a custom attribute.
+
+    It says its type, so that a saved rule can be read without asking what is stored.
+    """
+    return f"{_CUSTOM}{type_.replace('/', '')}_{name}"
+
+
+def field_of(name: str) -> Field | None:
+    """Return the field of this name: one of `FIELD`, a custom attribute's, or nothing."""
+    if name in FIELD:
+        return FIELD[name]
+    word, sign, attribute = name.removeprefix(_CUSTOM).partition("_")
+    if not name.startswith(_CUSTOM) or not sign or not attribute or word not in CUSTOM_TYPES:
+        return None
+    title = attribute.replace("_", " ")
+    return Field(
+        name,
+        CUSTOM_TYPES[word],
+        title[:1].upper() + title[1:],
+        "Attribute that a contacts file brought",
+        "",
+        "contact",
+    )
 
 
 def column_of(kind: Kind, name: str) -> Column:

@@ -5,7 +5,8 @@ import re
 import unicodedata
 from collections.abc import Mapping as Pairs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from rapidfuzz import fuzz, process
 
@@ -32,10 +33,40 @@ _PHONE = re.compile(r"\+?[\d ()/.-]{6,20}")
 
 @dataclass(frozen=True)
 class Mapping:
-    """Which source column each canonical field of a kind comes from: field → source column."""
+    """Where each canonical field of a kind comes from.
+
+    `columns`: field → source column. `joined`: field → source columns whose cells are joined with a blank.
+    `constants`: field → the one text that holds for every row. `attributes`, of contacts alone: header of a
+    custom attribute → source column. A field stands in one of the first three at most.
+    """
 
     kind: Kind
     columns: dict[str, str]
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the mapping as plain values for JSON, without its kind."""
+        return {
+            "columns": dict(self.columns),
+            "joined": {name: list(sources) for name, sources in self.joined.items()},
+            "constants": dict(self.constants),
+            "attributes": dict(self.attributes),
+        }
+
+    @classmethod
+    def from_dict(cls, kind: Kind, plain: Pairs[str, Any]) -> "Mapping":
+        """Return the mapping that `as_dict` gave; a plain dict of columns, as kept before, is one too."""
+        if "columns" not in plain or not isinstance(plain["columns"], dict):
+            return cls(kind, dict(plain))
+        return cls(
+            kind,
+            dict(plain["columns"]),
+            {name: tuple(sources) for name, sources in plain.get("joined", {}).items()},
+            dict(plain.get("constants", {})),
+            dict(plain.get("attributes", {})),
+        )
 
 
 @dataclass(frozen=True)

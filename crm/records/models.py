@@ -36,7 +36,8 @@ class Base(DeclarativeBase):
 class Contact(Base):
     """What is known about a customer beside the orders; the columns of files of kind `contacts`.
 
-    `version` grows with every change and refuses a stale edit; `change_seq` is the number of the
+    `attributes` are what a business keeps beside the canonical columns: name of a `CustomField` → text, as
+    the source writes it. `version` grows with every change and refuses a stale edit; `change_seq` is the number of the
     transaction that changed the row last, which a mirror follows. A `deleted_at` puts it in the bin.
     """
 
@@ -59,6 +60,7 @@ class Contact(Base):
     email_consent: Mapped[bool | None]
     phone_consent: Mapped[bool | None]
     note: Mapped[str | None]
+    attributes: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime | None]
@@ -165,7 +167,7 @@ class Import(Base):
     """One import: what came, what was assumed, what became of every row, and how to go back.
 
     `number` is the order in which imports began, `lake_versions` the versions of the lake's tables
-    before it.
+    before it. `connection_id` names the database connection that the rows came through, if one did.
     """
 
     __tablename__ = "imports"
@@ -189,6 +191,7 @@ class Import(Base):
     skipped: Mapped[int] = mapped_column(BigInteger, default=0)
     rejected: Mapped[int] = mapped_column(BigInteger, default=0)
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    connection_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     assumed: Mapped[list[str]] = mapped_column(default=list)
     warnings: Mapped[list[str]] = mapped_column(default=list)
     rejects_file: Mapped[str | None]
@@ -242,6 +245,78 @@ class MappingMemory(Base):
     kind: Mapped[str]
     mapping: Mapped[dict[str, Any]]
     used_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class MappingTemplate(Base):
+    """A mapping kept under a name, for files whose headers are not always the same."""
+
+    __tablename__ = "mapping_templates"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    mapping: Mapped[dict[str, Any]]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class CustomField(Base):
+    """An attribute of contacts that files brought beside the canonical columns.
+
+    `name` is what the attribute is stored under and part of its field's name (`schema.custom_field_name`),
+    `title` the header it came with, `type` text, number, date or yes/no.
+    """
+
+    __tablename__ = "custom_fields"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    type: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    import_id: Mapped[str | None]
+
+
+class Connection(Base):
+    """A database that rows are fetched from, and how: what to read, how it is mapped, how far it was read.
+
+    `password` is encrypted with the key of the environment, never plain. `source` is the table or the
+    SELECT. `new_column` tells new rows from old ones; `read_up_to` is its last value fetched, as text.
+    """
+
+    __tablename__ = "connections"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    name: Mapped[str]
+    driver: Mapped[str]
+    host: Mapped[str] = mapped_column(default="")
+    port: Mapped[int | None]
+    database: Mapped[str] = mapped_column(default="")
+    username: Mapped[str] = mapped_column(default="")
+    password: Mapped[str | None]
+    tls: Mapped[str] = mapped_column(default="require")
+    source: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    kind: Mapped[str | None]
+    mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    new_column: Mapped[str | None]
+    read_up_to: Mapped[str | None]
+    refreshed_at: Mapped[datetime | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - the base class types it
+    __table_args__ = (
+        Index(
+            "uq_connections_name",
+            "name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+    )
 
 
 class SettingsValue(Base):
