@@ -21,6 +21,7 @@ PAGES = {
     ],
     "Data": [
         st.Page(state.IMPORT, title="Import", icon=":material/upload_file:"),
+        st.Page(state.CONNECT, title="Connect", icon=":material/database:"),
         st.Page(state.HISTORY, title="Import history", icon=":material/history:"),
     ],
 }

@@ -1,7 +1,7 @@
 """Audiences: a saved rule over the per-customer table, as JSON, as a filter and as a sentence.
 
 A rule is a tree. Groups are `{"all": […]}`, `{"any": […]}` and `{"not": …}`; a leaf is
-`{"field": …, "op": …, "value": …}` over a field of `schema.FIELDS`.
+`{"field": …, "op": …, "value": …}` over a field of `schema.FIELDS` or a custom attribute's (`schema.field_of`).
 
 What a leaf says of a customer whose value is missing is the same on every engine:
 
@@ -31,7 +31,7 @@ import narwhals as nw
 from rapidfuzz import fuzz, process
 
 from crm.errors import InvalidValue
-from crm.schema import FIELD, Field, Type
+from crm.schema import FIELD, Field, Type, field_of
 
 Op = Literal["=", "!=", ">", ">=", "<", "<=", "in", "contains", "between", "is_empty"]
 Scalar = str | int | Decimal | date | bool
@@ -273,8 +273,8 @@ def _leaf(node: dict[str, object]) -> Rule:
 
 
 def _field(name: object) -> Field:
-    if isinstance(name, str) and name in FIELD:
-        return FIELD[name]
+    if isinstance(name, str) and (found := field_of(name)) is not None:
+        return found
     if not isinstance(name, str) or not name:
         raise InvalidValue(
             f"A condition names {_quoted(name)} as its field.",
@@ -290,6 +290,14 @@ def _field(name: object) -> Field:
     ]
     hint = f"Did you mean {_or(near)}?" if near else f"The fields are {', '.join(FIELD)}."
     raise InvalidValue(f"There is no field {_quoted(name)}.", hint)
+
+
+def _known(name: str) -> Field:
+    """Return the field of a leaf, which was found when the rule was read or is named in the code."""
+    found = field_of(name)
+    if found is None:
+        raise KeyError(name)
+    return found
 
 
 def _op(op: object, field: Field) -> Op:
@@ -491,7 +499,7 @@ def _joined(parts: list[tuple[int, nw.Expr]], *, by_all: bool) -> tuple[int, nw.
 
 
 def _condition(leaf: Leaf) -> nw.Expr:
-    type_ = FIELD[leaf.field].type
+    type_ = _known(leaf.field).type
     column = nw.col(leaf.field)
     missing = column.is_null()
     if type_ in _NUMERIC:
@@ -588,7 +596,7 @@ def _sentence(rule: Rule, *, inside: str | None) -> str:
         case Leaf():
             return _words(rule)
         case Not(Leaf(field, "is_empty")):
-            return f"{FIELD[field].title} is not empty"
+            return f"{_known(field).title} is not empty"
         case Not(inner):
             return f"not ({_sentence(inner, inside=None)})"
         case All(()) | Any(()):
@@ -602,7 +610,7 @@ def _sentence(rule: Rule, *, inside: str | None) -> str:
 
 
 def _words(leaf: Leaf) -> str:
-    field = FIELD[leaf.field]
+    field = _known(leaf.field)
     start = f"{field.title} {phrase(leaf.op, field.type)}"
     match leaf.op, leaf.value:
         case "is_empty", _:

@@ -5,6 +5,7 @@ Exit status is 0, or 2 with the message and hint of what was refused.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -16,6 +17,7 @@ from crm.errors import ClienteleError, InvalidValue
 from crm.settings import load_settings
 
 if TYPE_CHECKING:
+    from crm.imports.connecting import Connecting
     from crm.workbench import Workbench
 
 ACTOR = "command line"
@@ -83,12 +85,38 @@ def _parser() -> argparse.ArgumentParser:
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column a field is"
     )
     file.add_argument(
+        "--join",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="a field of several columns; once for each, in their order: --join name=First --join name=Last",
+    )
+    file.add_argument(
+        "--constant",
+        action="append",
+        default=[],
+        metavar="FIELD=TEXT",
+        help="a field that is the same in every row, such as currency=EUR",
+    )
+    file.add_argument(
+        "--attribute",
+        action="append",
+        metavar="COLUMN",
+        help="a further column of contacts to keep; default: all of them; --attribute '' for none",
+    )
+    file.add_argument("--template", metavar="NAME", help="a saved mapping")
+    file.add_argument(
+        "--sheet", metavar="NAME", help="a sheet of a workbook; default: the first with a table"
+    )
+    file.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="OPTION=VALUE",
-        help="how the file is to be read: date_order=dmy|mdy, decimal=.|, or recommendation=0-10|yes-no|other; "
-        "for contacts that exist already: policy=overwrite|fill|skip",
+        help="how the file is read: encoding, delimiter, quote, header_rows, skip_lines; what it leaves open: "
+        "date_order=dmy|mdy, decimal=.|, date_numbers=excel|seconds|milliseconds|no, "
+        "recommendation=0-10|yes-no|other; of contacts: "
+        "policy=overwrite|fill|skip, key=customer_id|email|phone, country=GB for phones without a country code",
     )
     file.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
 
@@ -96,6 +124,23 @@ def _parser() -> argparse.ArgumentParser:
     undo = command("undo", _undo, "take an import back", json=True)
     undo.add_argument("import_id", metavar="IMPORT_ID")
     undo.add_argument("--force", action="store_true", help="also where contacts were edited since")
+
+    _connect_parser(commands)
+    refresh = command("refresh", _refresh, "import the new rows of a saved connection", json=True)
+    refresh.add_argument("name", metavar="NAME")
+    refresh.add_argument("--everything", action="store_true", help="all rows, not only the new ones")
+    refresh.add_argument(
+        "--kind",
+        choices=["orders", "contacts", "responses"],
+        help="the first time; default: told by the columns",
+    )
+    refresh.add_argument(
+        "--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column a field is; kept"
+    )
+    refresh.add_argument(
+        "--set", action="append", default=[], metavar="OPTION=VALUE", help="as with import; kept"
+    )
+    _password_arguments(refresh)
 
     customers = command(
         "customers", _customers, "write one row per customer: every metric, score, segment", as_of=True
@@ -132,6 +177,53 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--audience", metavar="NAME", help="a saved audience")
     export.add_argument("--raw", action="store_true", help="CSV for programs: no apostrophe before formulas")
     return parser
+
+
+def _connect_parser(commands: Any) -> None:
+    connect = commands.add_parser(
+        "connect",
+        help="databases that rows are fetched from: list, add, test, remove",
+        description="Databases that rows are fetched from. They are read and never written.",
+    )
+    acts = connect.add_subparsers(dest="act", required=True, metavar="ACT")
+
+    def act(name: str, run: Any, summary: str) -> Any:
+        added = acts.add_parser(name, help=summary, description=summary)
+        added.set_defaults(run=run)
+        added.add_argument("--json", action="store_true", help="print one JSON object")
+        return added
+
+    act("list", _connect_list, "list the saved connections")
+    add = act("add", _connect_add, "test a database and save the connection to it")
+    add.add_argument("name", metavar="NAME", help="what the connection is called here")
+    add.add_argument("--driver", choices=["postgresql", "mysql", "sqlite"], required=True)
+    add.add_argument("--host", default="")
+    add.add_argument("--port", type=int, help="default: the usual one of the kind of database")
+    add.add_argument(
+        "--database", required=True, help="of SQLite: a file in the folder `sources` of the store"
+    )
+    add.add_argument("--user", default="", help="a user who can only read")
+    add.add_argument("--tls", choices=["disable", "require", "verify-full"], default="require")
+    what = add.add_mutually_exclusive_group(required=True)
+    what.add_argument("--table", metavar="SCHEMA.NAME", help="as `connect test` lists it")
+    what.add_argument("--select", metavar="SELECT", help="a SELECT; its result is what is imported")
+    add.add_argument("--new-column", metavar="COLUMN", help="what tells new rows: a time of change, a number")
+    add.add_argument("--save-password", action="store_true", help="encrypted; needs CLIENTELE_SECRET_KEY")
+    _password_arguments(add)
+    test = act("test", _connect_test, "look what a saved connection can read")
+    test.add_argument("name", metavar="NAME")
+    _password_arguments(test)
+    remove = act("remove", _connect_remove, "put a saved connection into the bin; what it brought stays")
+    remove.add_argument("name", metavar="NAME")
+
+
+def _password_arguments(command: argparse.ArgumentParser) -> None:
+    # Never as an argument: every user of the machine can read those.
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--password-env", metavar="VARIABLE", help="variable of the environment that holds the password"
+    )
+    where.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 
 
 def _day(text: str) -> date:
@@ -177,16 +269,33 @@ def _demo(workbench: "Workbench", options: argparse.Namespace) -> None:
 
 
 def _import(workbench: "Workbench", options: argparse.Namespace) -> None:
+    from crm.imports.jobs import Jobs
+    from crm.imports.running import import_file
+
     chosen = _pairs(options.set, "OPTION=VALUE")
-    report = workbench.importer.run(
-        options.file,
-        kind=options.kind,
-        columns=_pairs(options.map, "FIELD=COLUMN"),
-        options=chosen,
-        dry_run=options.dry_run,
-        actor=ACTOR,
-        source="command line",
-    )
+    if options.sheet is not None:
+        chosen["sheet"] = options.sheet
+    joined: dict[str, list[str]] = {}
+    for pair in options.join:
+        for field, column in _pairs([pair], "FIELD=COLUMN").items():
+            joined.setdefault(field, []).append(column)
+    told: dict[str, Any] = {
+        "kind": options.kind,
+        "columns": _pairs(options.map, "FIELD=COLUMN"),
+        "options": chosen,
+        "joined": joined,
+        "constants": _pairs(options.constant, "FIELD=TEXT"),
+        "attributes": None
+        if options.attribute is None
+        else {column: column for column in options.attribute if column},
+        "template": options.template,
+        "actor": ACTOR,
+        "source": "command line",
+    }
+    if options.dry_run:
+        report = workbench.importer.run(options.file, dry_run=True, **told)
+    else:
+        report = import_file(workbench.importer, Jobs(workbench.settings.home), options.file, **told)
     answer = report.as_dict()
     done = "Would import" if options.dry_run else "Imported"
     lines = [
@@ -215,7 +324,13 @@ def _imports(workbench: "Workbench", options: argparse.Namespace) -> None:
         f"{row['rows_read']:>12,} rows  {row['file_name']}"
         for row in rows
     ]
-    _show(options, {"imports": rows}, lines or ["Nothing was imported yet."])
+    from crm.imports.jobs import Jobs
+
+    running = [
+        f"running       {state.started[:16]}  {state.percent:5.0f} % {state.stage or 'Starting':<10}  {state.file_name}"
+        for state in Jobs(workbench.settings.home).list_running(work="import")
+    ]
+    _show(options, {"imports": rows}, [*running, *lines] or ["Nothing was imported yet."])
 
 
 def _undo(workbench: "Workbench", options: argparse.Namespace) -> None:
@@ -224,6 +339,129 @@ def _undo(workbench: "Workbench", options: argparse.Namespace) -> None:
     if undone.conflicts:
         lines.append(f"Left {len(undone.conflicts):,} contacts as they are: they were edited since.")
     _show(options, {"import_id": options.import_id, "undone": True, "conflicts": undone.conflicts}, lines)
+
+
+def _connecting(workbench: "Workbench") -> "Connecting":
+    from crm.imports.connecting import Connecting
+
+    return Connecting(workbench.settings, workbench.records, workbench.importer)
+
+
+def _password(options: argparse.Namespace) -> str | None:
+    if options.password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if options.password_env is None:
+        return None
+    if options.password_env not in os.environ:
+        raise InvalidValue(
+            f"There is no variable {options.password_env} in the environment.",
+            "Set it to the password, or use --password-stdin.",
+        )
+    return os.environ[options.password_env]
+
+
+def _connect_list(workbench: "Workbench", options: argparse.Namespace) -> None:
+    found = _connecting(workbench).connections()
+    lines = [
+        f"{one.name}: {one.server}, {one.what}, {one.rows:,} rows, "
+        f"last refreshed {(one.refreshed_at or 'never')[:16]}"
+        for one in found
+    ]
+    _show(
+        options,
+        {"connections": [one.as_dict() for one in found]},
+        lines or ["No connection was saved yet: `python -m crm connect add`."],
+    )
+
+
+def _connect_add(workbench: "Workbench", options: argparse.Namespace) -> None:
+    from crm.imports.drivers import Login
+
+    connecting = _connecting(workbench)
+    login = Login(
+        options.driver,
+        options.database,
+        options.host,
+        options.port,
+        options.user,
+        _password(options) or "",
+        tls=options.tls,
+    )
+    source = {"table": options.table} if options.table else {"select": options.select}
+    facts = connecting.test(login)
+    first = connecting.preview(login, source)
+    connecting.save(
+        name=options.name,
+        login=login,
+        source=source,
+        new_column=options.new_column,
+        keep_password=options.save_password,
+        actor=ACTOR,
+    )
+    saved = connecting.find(name=options.name)
+    lines = [
+        f"Saved “{saved.name}”: {facts.server}, {saved.what}",
+        *(f"  note: {sentence}" for sentence in (*facts.sentences, *first.sentences)),
+        f"  columns: {', '.join(first.columns)}",
+        f"  import with: python -m crm refresh {saved.name!r}",
+    ]
+    _show(options, {**saved.as_dict(), **facts.as_dict(), "columns": list(first.columns)}, lines)
+
+
+def _connect_test(workbench: "Workbench", options: argparse.Namespace) -> None:
+    connecting = _connecting(workbench)
+    saved = connecting.find(name=options.name)
+    facts = connecting.test(connecting.login_of(saved, _password(options)))
+    lines = [
+        f"Connected to {saved.server} ({facts.server})",
+        *(f"  note: {sentence}" for sentence in facts.sentences),
+        *(f"  can read: {table}" for table in facts.tables),
+    ]
+    _show(options, {"name": saved.name, **facts.as_dict()}, lines)
+
+
+def _connect_remove(workbench: "Workbench", options: argparse.Namespace) -> None:
+    connecting = _connecting(workbench)
+    saved = connecting.find(name=options.name)
+    connecting.remove(saved.connection_id, actor=ACTOR)
+    _show(
+        options,
+        {"name": saved.name, "removed": True},
+        [f"Removed “{saved.name}”. What it brought stays; the import history on the page can undo this."],
+    )
+
+
+def _refresh(workbench: "Workbench", options: argparse.Namespace) -> None:
+    connecting = _connecting(workbench)
+    saved = connecting.find(name=options.name)
+    report = connecting.refresh(
+        saved,
+        actor=ACTOR,
+        password=_password(options),
+        everything=options.everything,
+        kind=options.kind,
+        columns=_pairs(options.map, "FIELD=COLUMN"),
+        options=_pairs(options.set, "OPTION=VALUE"),
+    )
+    if report is None:
+        nothing = {"connection": saved.name, "import_id": "", "rows_read": 0}
+        counts = ("created", "updated", "unchanged", "skipped", "rejected")
+        _show(
+            options,
+            {**nothing, **dict.fromkeys(counts, 0)},
+            [f"“{saved.name}” has no new rows."],
+        )
+        return
+    lines = [
+        f"Refreshed “{saved.name}” as {report.kind}: {report.rows_read:,} rows read",
+        f"  created {report.created:,}, updated {report.updated:,}, unchanged {report.unchanged:,}, "
+        f"skipped {report.skipped:,}, rejected {report.rejected:,}",
+        *(f"  assumed: {sentence}" for sentence in report.assumed),
+        *(f"  note: {sentence}" for sentence in report.warnings),
+        *(f"  rejected {number:,}: {reason}" for reason, number in report.reasons),
+        f"  undo with: python -m crm undo {report.import_id}",
+    ]
+    _show(options, {"connection": saved.name, **report.as_dict()}, lines)
 
 
 def _customers(workbench: "Workbench", options: argparse.Namespace) -> None:

@@ -31,8 +31,9 @@ from crm.analytics.segments import Bands, value_classes
 from crm.analytics.tables import day_of
 from crm.errors import UnsafeSetting
 from crm.lake import Lake
-from crm.records.arrow import CHANGED_ROWS, CONTACT_ROWS
+from crm.records.arrow import ATTRIBUTES, CHANGED_ROWS, CONTACT_ROWS
 from crm.records.changes import contacts_changed_since, latest_change
+from crm.records.custom_fields import attribute_of, in_sql, list_custom_fields
 from crm.records.database import Records
 from crm.settings import Settings
 
@@ -45,6 +46,9 @@ GRACE_SECONDS = 300
 """How long a table outlives its last use: longer than any page takes from building a question to asking it."""
 
 Lazy = nw.LazyFrame[Any]
+
+Attributes = tuple[str, ...]
+"""Names of the fields that hold custom attributes of contacts, by title."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,13 @@ class Engine(ABC):
     ) -> Lazy:
         """Return one row per customer named by an order, an answer or a contact.
 
-        Its columns are those of schema.FIELDS, computed from everything up to and including `as_of`.
+        Its columns are those of schema.FIELDS, computed from everything up to and including `as_of`, and one
+        per registered attribute of contacts, empty where a value does not fit its type.
         """
-        profiles = self._profiles(as_of, bands or Bands())
+        profiles, attributes = self._profiles(as_of, bands or Bands())
         value = dcf_lifetime_value(assumptions or Assumptions())
-        return profiles.with_columns(dcf_lifetime_value=value).select([field.name for field in schema.FIELDS])
+        known = [field.name for field in schema.FIELDS]
+        return profiles.with_columns(dcf_lifetime_value=value).select([*known, *attributes])
 
     def days(self) -> tuple[date, date] | None:
         """Return the first and the last day with an order, or nothing in an empty lake."""
@@ -130,8 +136,8 @@ class Engine(ABC):
         """Let go of connections and kept tables."""
 
     @abstractmethod
-    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
-        """Return `customer_profiles` of everything stored."""
+    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
+        """Return `customer_profiles` of everything stored, and the names of its attributes."""
 
 
 def open_engine(settings: Settings, lake: Lake, records: Records) -> Engine:
@@ -144,6 +150,22 @@ def open_engine(settings: Settings, lake: Lake, records: Records) -> Engine:
 def _lazy(native: Any) -> Lazy:
     frame: Lazy = nw.from_native(native)
     return frame
+
+
+def _contacts_in_sql(attributes: Attributes, contacts: str) -> str:
+    """Return DuckDB's query of the live contacts with their custom attributes as typed columns."""
+    known = ", ".join(CONTACT_ROWS.names)
+    if not attributes:
+        return f"SELECT {known} FROM {contacts} WHERE NOT deleted"
+    paths = ", ".join(f"""'$."{attribute_of(name)}"'""" for name in attributes)
+    typed = ", ".join(
+        f'{in_sql(found.type, f"texts[{place}]")} AS "{name}"'
+        for place, name in enumerate(attributes, 1)
+        if (found := schema.field_of(name)) is not None
+    )
+    # All paths at once: each text is parsed one time.
+    texts = f"SELECT *, json_extract_string({ATTRIBUTES}, [{paths}]) AS texts FROM {contacts}"
+    return f"SELECT {known}, {typed} FROM ({texts}) WHERE NOT deleted"
 
 
 def _sorted(frame: Lazy, by: str, descending: bool) -> Lazy:
@@ -177,6 +199,7 @@ class _Kept:
     answers: str
     profiles: str
     contacts: int
+    attributes: Attributes
 
 
 class DuckDBEngine(Engine):
@@ -211,6 +234,7 @@ class DuckDBEngine(Engine):
         self._retired: list[tuple[float, str]] = []
         self._named = 0
         self._mirrored = 0
+        self._attributes: Attributes = ()
         folders = ", ".join(f"'{folder.replace(chr(39), chr(39) * 2)}'" for folder in (lake.root, str(spill)))
         self._run(f"SET allowed_directories = [{folders}]")
         self._run("SET enable_external_access = false")
@@ -240,7 +264,7 @@ class DuckDBEngine(Engine):
     def close(self) -> None:
         self._db.close()
 
-    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
+    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
         with self._lock:
             self._follow_contacts()
             key = (self._lake.version("orders"), self._lake.version("responses"), as_of, repr(bands))
@@ -250,7 +274,7 @@ class DuckDBEngine(Engine):
             elif kept.contacts != self._mirrored:
                 self._mend(kept, as_of, bands)
             self._kept.move_to_end(key)
-            return self._named_table(kept.profiles)
+            return self._named_table(kept.profiles), kept.attributes
 
     def _follow_contacts(self) -> None:
         """Bring the mirror of the contacts up to the records' last change."""
@@ -259,6 +283,7 @@ class DuckDBEngine(Engine):
             if newest == self._mirrored:
                 return
             batches = list(contacts_changed_since(session, self._mirrored))
+            attributes = tuple(field.name for field in list_custom_fields(session))
         changed = pa.Table.from_batches(batches, CHANGED_ROWS)
         changed = changed.append_column("seq", pa.array([newest] * len(changed), pa.int64()))
         cursor = self._cursor()
@@ -271,12 +296,13 @@ class DuckDBEngine(Engine):
                 self._run("INSERT INTO contacts SELECT * FROM changed_contacts")
         finally:
             cursor.unregister("changed_contacts")
-        self._mirrored = newest
+        self._mirrored, self._attributes = newest, attributes
 
     def _keep(self, key: tuple[int, int, date, str], as_of: date, bands: Bands) -> _Kept:
         self._named += 1
         number = self._named
-        kept = _Kept(f"purchases_{number}", f"answers_{number}", f"profiles_{number}", self._mirrored)
+        names = (f"purchases_{number}", f"answers_{number}", f"profiles_{number}")
+        kept = _Kept(*names, self._mirrored, self._attributes)
         # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
         metrics = f"metrics_{number}"
         try:
@@ -303,14 +329,15 @@ class DuckDBEngine(Engine):
             self._run(f"DROP TABLE IF EXISTS {self._retired.pop(0)[1]}")
 
     def _mend(self, kept: _Kept, as_of: date, bands: Bands) -> None:
-        """Make the rows of the contacts that changed since `kept` was made anew."""
+        """Make the rows of the contacts that changed since `kept` was made anew; all, for another attribute."""
         changed = self._named_table("contacts").filter(nw.col("seq") > kept.contacts).select("customer_id")
-        if self.count(changed) > self.REBUILD_SHARE * self.count(self._named_table(kept.profiles)):
+        share = self.REBUILD_SHARE * self.count(self._named_table(kept.profiles))
+        if kept.attributes != self._attributes or self.count(changed) > share:
             self._named += 1
             anew = f"profiles_{self._named}"
             self._create(anew, self._joined(kept, as_of, bands))
             self._retire(kept.profiles)
-            kept.profiles = anew
+            kept.profiles, kept.attributes = anew, self._attributes
         else:
             self._create("mended", self._joined(kept, as_of, bands, only=changed))
             since = f"SELECT customer_id FROM contacts WHERE seq > {kept.contacts}"
@@ -320,14 +347,16 @@ class DuckDBEngine(Engine):
         kept.contacts = self._mirrored
 
     def _joined(self, kept: _Kept, as_of: date, bands: Bands, *, only: Lazy | None = None) -> Lazy:
+        # Those asked for alone: to take apart the attributes of all would cost more than the rest.
+        contacts = "contacts" if only is None else f"(SELECT * FROM contacts WHERE seq > {kept.contacts})"
         parts = [
             self._named_table(kept.purchases),
             self._named_table(kept.answers),
-            self._named_table("contacts").filter(~nw.col("deleted")).select(CONTACT_ROWS.names),
+            _lazy(self._cursor().sql(_contacts_in_sql(self._attributes, contacts))),
         ]
         if only is not None:
             parts = [part.join(only, on="customer_id", how="semi") for part in parts]
-        return customer_profiles(*parts, as_of=as_of, bands=bands)
+        return customer_profiles(*parts, as_of=as_of, bands=bands, attributes=self._attributes)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return this thread's cursor: relations of one query must share one, threads must not."""
@@ -395,7 +424,7 @@ class SparkEngine(Engine):
         # The client's own patience is ten minutes, at every question and once more at exit.
         self._spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=1000)])
         self._lock = threading.RLock()
-        self._contacts: tuple[int, Any] | None = None
+        self._contacts: tuple[int, Any, Attributes] | None = None
         self._kept: OrderedDict[str, None] = OrderedDict()
 
     def table(self, name: str) -> Lazy:
@@ -416,18 +445,20 @@ class SparkEngine(Engine):
     def close(self) -> None:
         self._spark.stop()
 
-    def _profiles(self, as_of: date, bands: Bands) -> Lazy:
+    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
         with self._lock:
             version = self.version()
             kept = self._keep(version, as_of, bands)
-            contacts = self._live_contacts(version.contacts)
-        return customer_profiles(
+            contacts, attributes = self._live_contacts(version.contacts)
+        profiles = customer_profiles(
             self._read(f"{kept}/purchases"),
             self._read(f"{kept}/answers"),
             _lazy(contacts),
             as_of=as_of,
             bands=bands,
+            attributes=attributes,
         )
+        return profiles, attributes
 
     def _keep(self, version: Version, as_of: date, bands: Bands) -> str:
         key = repr((version.orders, version.responses, as_of, bands))
@@ -451,14 +482,18 @@ class SparkEngine(Engine):
         # As Delta, which knows its columns without a row; a folder of no Parquet files does not.
         rows.to_native().write.format("delta").mode("overwrite").save(path)
 
-    def _live_contacts(self, newest: int) -> Any:
-        """Return the contacts as a Spark frame, sent anew after a change."""
+    def _live_contacts(self, newest: int) -> tuple[Any, Attributes]:
+        """Return the contacts as a Spark frame, sent anew after a change, and the names of its attributes."""
         if self._contacts is None or self._contacts[0] != newest:
             with self._records.read() as session:
                 rows = pa.Table.from_batches(list(contacts_changed_since(session, 0)), CHANGED_ROWS)
-            live = rows.filter(pa.compute.invert(rows["deleted"])).select(CONTACT_ROWS.names)
+                attributes = tuple(field.name for field in list_custom_fields(session))
+            # Typed here, so that a text is a number on one engine when it is one on the other.
+            with duckdb.connect(":memory:") as own:
+                own.register("changed", rows)
+                live = own.sql(_contacts_in_sql(attributes, "changed")).to_arrow_table()
             if not len(live):  # types cannot be told from no rows, so one is sent that names nobody
-                live = pa.table({field.name: pa.nulls(1, field.type) for field in CONTACT_ROWS})
+                live = pa.table({field.name: pa.nulls(1, field.type) for field in live.schema})
             sent = self._spark.createDataFrame(live)
-            self._contacts = (newest, sent.filter(sent["customer_id"].isNotNull()))
-        return self._contacts[1]
+            self._contacts = (newest, sent.filter(sent["customer_id"].isNotNull()), attributes)
+        return self._contacts[1], self._contacts[2]

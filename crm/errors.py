@@ -45,5 +45,9 @@ class Conflict(ClienteleError):
     """The act would break something that came later, or is under way already."""
 
 
+class NotConnected(ClienteleError):
+    """A database could not be connected to; the words are the same whatever the reason, see `crm.imports.network`."""
+
+
 class UnsafeSetting(ClienteleError):
     """A setting would make the service unsafe or unusable."""

@@ -26,12 +26,15 @@ from xlsxwriter.worksheet import Worksheet
 
 from crm.errors import InvalidValue
 from crm.formulas import guarded, without_control
-from crm.schema import FIELD
+from crm.schema import field_of
 
 FormatName = Literal["xlsx", "csv", "parquet"]
 
 MAX_SHEET_ROWS = 1_048_576
 """Rows of an Excel sheet, its header included."""
+
+TITLE = "clientele.title"
+"""Key of a column's title in its metadata, where it is not the schema's."""
 
 MAX_CELL = 32_767
 """Letters in an Excel cell."""
@@ -340,9 +343,15 @@ def _fill_about(
     for name in _ordered(schema):
         line += 1
         _write_text(sheet, line, 0, name)
-        if field := FIELD.get(name):
-            _write_text(sheet, line, 1, field.title)
+        if field := field_of(name):
+            _write_text(sheet, line, 1, _title(schema.field(name)) or field.title)
             _write_text(sheet, line, 2, field.meaning)
+
+
+def _title(column: pa.Field) -> str | None:
+    """Return the title that a column of the reader carries of its own."""
+    title: bytes | None = (column.metadata or {}).get(TITLE.encode())
+    return title.decode() if title is not None else None
 
 
 def _pattern(name: str, kind: pa.DataType) -> tuple[str, int]:
@@ -351,7 +360,7 @@ def _pattern(name: str, kind: pa.DataType) -> tuple[str, int]:
         return "yyyy-mm-dd", 12
     if pa.types.is_timestamp(kind):
         return "yyyy-mm-dd hh:mm:ss", 20
-    field = FIELD.get(name)
+    field = field_of(name)
     if field is not None and field.type == "money" and not pa.types.is_string(kind):
         return "#,##0.00", 14
     return "General", 10

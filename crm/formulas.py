@@ -27,6 +27,14 @@ _SKIPPED = "".join(
 _COMPUTABLE = f"^'*([\t\r\n]|[{_SKIPPED}]*[{_TRIGGERS}])"
 _HARMLESS = r"^'*([-+]?[0-9][0-9.,]*%?|\+[0-9][0-9 ]{5,18})"
 
+COMPUTABLE_RE2 = r"^'*([\t\r\n]|[{}]*[{}])".format(
+    *("".join(f"\\x{{{ord(sign):x}}}" for sign in signs.replace("\\", "")) for signs in (_SKIPPED, _TRIGGERS))
+)
+"""What a spreadsheet could take for a formula, spelled in ASCII for engines that read patterns from SQL."""
+
+HARMLESS_RE2 = _HARMLESS
+"""What it could not, though it begins like one; the whole text has to match."""
+
 _CONTROL = "[\x00-\x08\x0b-\x1f]"
 
 

@@ -1,14 +1,21 @@
 """The lake: Delta tables of facts, each change one commit that carries its import's id."""
 
-from collections.abc import Iterator
+import errno
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
 
 from crm import schema
 from crm.errors import ClienteleError, Conflict, NotFound
@@ -16,14 +23,11 @@ from crm.errors import ClienteleError, Conflict, NotFound
 IMPORT_KEY = "clientele.import"
 UNDO_KEY = "clientele.undo"
 
-KEYS: dict[str, tuple[str, ...]] = {"orders": ("order_id", "line"), "responses": ("response_id",)}
-"""What names one row of each table."""
+CHANGE_KEY = "clientele.changed"
+"""Mark of a commit that also took rows out; undoing it means going back to the version before."""
 
 # Undo goes back through the log, so the log is never trimmed.
 _FOR_EVER = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
-
-DELETED = "_deleted"
-"""Column of a change set that says the row goes."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +65,47 @@ class Lake:
         # Delta names files as URIs; on disk a blank is a blank.
         return opened.version(), [unquote(file) for file in opened.file_uris()]
 
-    def append(self, table: str, rows: pa.RecordBatchReader, *, import_id: str) -> None:
-        """Add `rows`, shaped as schema.LAKE[table], in one commit."""
-        with _plain_words():
-            write_deltalake(self._table(table), rows, mode="append", commit_properties=_mark(import_id))
+    def commit(
+        self, table: str, added: Sequence[Path], *, import_id: str, removed: Collection[str] = ()
+    ) -> None:
+        """Add the Parquet files `added` and take out the files `removed`, in one commit.
 
-    def change(self, table: str, rows: pa.RecordBatchReader, *, import_id: str) -> None:
-        """Replace, add and delete rows by their key in one commit.
-
-        From rows shaped as schema.LAKE[table] with the further column `_deleted`: a row whose key is
-        stored replaces it, or deletes it when `_deleted` holds; any other row is added.
+        The files' columns are those of schema.LAKE[table]. They are linked, or on another disk copied, into the
+        table's folder under names of their own, so that the caller keeps its files and may try again.
+        `removed` are files as `files` names them; what of their rows shall stay is in `added`.
         """
-        columns = schema.LAKE[table].names
-        matching = " AND ".join(f"old.{key} = new.{key}" for key in KEYS[table])
-        values = {name: f"new.{name}" for name in columns}
+        opened = self._table(table)
+        moment = time.time_ns() // 1_000_000
+        actions: list[AddAction | RemoveAction] = []
+        placed: list[Path] = []
+        marks = {IMPORT_KEY: import_id} | ({CHANGE_KEY: "yes"} if removed else {})
         with _plain_words():
-            (
-                self._table(table)
-                .merge(
-                    rows,
-                    predicate=matching,
-                    source_alias="new",
-                    target_alias="old",
-                    commit_properties=_mark(import_id),
+            try:
+                for file in added:
+                    rows = pq.ParquetFile(file).metadata
+                    if rows.num_rows:
+                        target = Path(self.path(table)) / f"part-{uuid.uuid4()}.parquet"
+                        placed.append(target)
+                        _place(file, target)
+                        actions.append(_added(target, rows, moment))
+                gone = {Path(file).name for file in removed}
+                for uri in opened.file_uris():
+                    if (name := Path(unquote(uri)).name) in gone:
+                        gone.discard(name)
+                        actions.append(RemoveAction(name, True, moment))
+                if gone:
+                    raise Conflict("The store was changed meanwhile.", "Nothing was changed. Try again.")
+                opened.create_write_transaction(
+                    actions,
+                    "append",
+                    opened.schema(),
+                    commit_properties=CommitProperties(custom_metadata=marks),
                 )
-                .when_matched_delete(predicate=f"new.{DELETED}")
-                .when_matched_update(values, predicate=f"NOT new.{DELETED}")
-                .when_not_matched_insert(values, predicate=f"NOT new.{DELETED}")
-                .execute()
-            )
+            except BaseException:
+                if self.commit_of(table, import_id) is None:
+                    for target in placed:
+                        target.unlink(missing_ok=True)
+                raise
 
     def commit_of(self, table: str, import_id: str) -> int | None:
         """Return the version in which an import wrote `table`, unless it wrote nothing or was undone."""
@@ -125,7 +141,7 @@ class Lake:
         } - after
         properties = CommitProperties(custom_metadata={UNDO_KEY: import_id})
         with _plain_words():
-            if written["operation"] == "WRITE" and (after - undone or taken_out):
+            if CHANGE_KEY not in written and (after - undone or taken_out):
                 opened.delete(_of_imports({import_id}), commit_properties=properties)
             elif after - undone:
                 raise Conflict(
@@ -140,6 +156,33 @@ class Lake:
                 opened.restore(version - 1, commit_properties=properties)
         return True
 
+    def sweep(self) -> int:
+        """Remove the Parquet files that no version names, old ones included, and return how many there were.
+
+        A process that died before its commit leaves such files. Only for whoever holds the right to write.
+        """
+        removed = 0
+        for table in schema.LAKE:
+            strays = {file.name: file for file in Path(self.path(table)).glob("*.parquet")}
+            for name in self._ever_named(table) if strays else ():
+                strays.pop(name, None)
+            for file in strays.values():
+                file.unlink(missing_ok=True)
+            removed += len(strays)
+        return removed
+
+    def _ever_named(self, table: str) -> set[str]:
+        log = Path(self.path(table)) / "_delta_log"
+        named = set()
+        for version in range(self.version(table) + 1):
+            # A gap in the log is an error here: what it named would look like nobody's.
+            for line in (log / f"{version:020}.json").read_text(encoding="utf-8").splitlines():
+                told = json.loads(line)
+                for act in ("add", "remove"):
+                    if act in told:
+                        named.add(Path(unquote(told[act]["path"])).name)
+        return named
+
     def _table(self, name: str) -> DeltaTable:
         if name not in schema.LAKE:
             raise NotFound(
@@ -148,8 +191,26 @@ class Lake:
         return DeltaTable(self.path(name))
 
 
-def _mark(import_id: str) -> CommitProperties:
-    return CommitProperties(custom_metadata={IMPORT_KEY: import_id})
+def _place(file: Path, target: Path) -> None:
+    """Make `target` the same file as `file`, its bytes on the disk before anything names it."""
+    try:
+        os.link(file, target)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        shutil.copyfile(file, target)
+    with target.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def _added(file: Path, rows: pq.FileMetaData, moment: int) -> AddAction:
+    stats: dict[str, object] = {"numRecords": rows.num_rows}
+    place = rows.schema.names.index("day")
+    days = [rows.row_group(group).column(place).statistics for group in range(rows.num_row_groups)]
+    if all(day is not None and day.has_min_max for day in days):
+        stats["minValues"] = {"day": min(day.min for day in days)}
+        stats["maxValues"] = {"day": max(day.max for day in days)}
+    return AddAction(file.name, file.stat().st_size, {}, moment, True, json.dumps(stats))
 
 
 def _of_imports(ids: set[str]) -> str:
@@ -168,13 +229,14 @@ def _plain_words() -> Iterator[None]:
         ) from error
     except DeltaError as error:
         if "No space left" in str(error):
-            raise _disk_full() from error
+            raise disk_full() from error
         raise
     except OSError as error:
         if "No space left" in str(error):
-            raise _disk_full() from error
+            raise disk_full() from error
         raise
 
 
-def _disk_full() -> ClienteleError:
+def disk_full() -> ClienteleError:
+    """Return the words for a disk without room; nothing was committed."""
     return ClienteleError("The disk is full; nothing was imported.", "Free some space, then try again.")

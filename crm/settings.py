@@ -1,10 +1,11 @@
 """One frozen set of settings, read from the environment (`CLIENTELE_…`)."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm.errors import UnsafeSetting
@@ -15,6 +16,8 @@ _PREFIX = "CLIENTELE_"
 _OF_THE_TESTS = frozenset({"CLIENTELE_TEST_DATA", "CLIENTELE_CHROMIUM"})
 # DuckDB and Delta read these as patterns and escapes, and would look into other folders than were written.
 _SIGNS_IN_PATHS = "%*?["
+USUAL_PORTS = (5432, 5433, 3306, 3307)
+_KEY_BYTES = 32
 
 
 class Settings(BaseSettings):
@@ -46,6 +49,32 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, description="Threads of DuckDB; 0: one per core.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
 
+    allowed_networks: str = Field(
+        default="",
+        description="Networks inside the company that databases may be connected to, such as "
+        "10.1.0.0/16, 192.168.7.20/32; empty: public addresses only.",
+    )
+    allowed_ports: str = Field(
+        default="",
+        description="Ports of databases beside 5432, 5433, 3306 and 3307, with commas between.",
+    )
+    ca_file: str = Field(
+        default="",
+        description="PEM file of the authorities that may vouch for a database (TLS “verify-full”); "
+        "empty: those of the system.",
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="What saved passwords of databases are encrypted with, at least 32 bytes; to change it, "
+        "put the new one in front with a comma. Empty: no password is saved.",
+    )
+    fetch_rows: int = Field(
+        default=20_000_000, ge=1, description="Rows that one fetch from a database may bring."
+    )
+    fetch_seconds: int = Field(
+        default=3600, ge=1, description="Seconds that one fetch from a database may take in all."
+    )
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -57,6 +86,41 @@ class Settings(BaseSettings):
         if "://" in value:
             raise ValueError("is an address; this version keeps its lake in a folder: write the folder")
         return str(_usable(Path(value))) if value else ""
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in _parts(value):
+            try:
+                ipaddress.ip_network(part)
+            except ValueError:
+                raise ValueError(f"has {part!r}, which is no network; write it as 10.1.0.0/16") from None
+        return value
+
+    @field_validator("allowed_ports")
+    @classmethod
+    def _ports(cls, value: str) -> str:
+        for part in _parts(value):
+            if not re.fullmatch(r"[0-9]{1,5}", part) or not 1 <= int(part) <= 65535:
+                raise ValueError(f"has {part!r}, which is no port; write numbers such as 6432, 13306")
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if value and not Path(value).expanduser().is_file():
+            raise ValueError("names no file")
+        return str(Path(value).expanduser().resolve()) if value else ""
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        # Nothing of the key is in these words: they are shown.
+        if any(len(part.encode()) < _KEY_BYTES for part in _parts(value.get_secret_value())):
+            raise ValueError(
+                f"has a key of less than {_KEY_BYTES} bytes; make one with `openssl rand -base64 48`"
+            )
+        return value
 
     @field_validator("engine")
     @classmethod
@@ -90,9 +154,33 @@ class Settings(BaseSettings):
         return self.lake_url or str(self.home / "lake")
 
     @property
+    def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Networks of `allowed_networks`."""
+        return tuple(ipaddress.ip_network(part) for part in _parts(self.allowed_networks))
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Ports that databases may be connected to."""
+        return frozenset(USUAL_PORTS) | {int(part) for part in _parts(self.allowed_ports)}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of `secret_key`, the one that encrypts first."""
+        return _parts(self.secret_key.get_secret_value())
+
+    @property
+    def sources(self) -> Path:
+        """Folder of the SQLite files that rows may be fetched from."""
+        return self.home / "sources"
+
+    @property
     def scratch(self) -> Path:
         """Folder for staged uploads, rejects and spilled work."""
         return self.home / "scratch"
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for piece in text.split(",") if (part := piece.strip()))
 
 
 def _usable(folder: Path) -> Path:

@@ -5,7 +5,7 @@ The pages and the command line both stand on this module, so a number is the sam
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -34,14 +34,16 @@ from crm.analytics.tables import day_of
 from crm.engine import Engine, Lazy, Version, open_engine
 from crm.errors import InvalidValue, NotEnoughData, NotFound
 from crm.imports import loading
+from crm.imports.jobs import Jobs
 from crm.lake import Lake
 from crm.records.audiences import find_audience
 from crm.records.audit import list_edits
+from crm.records.custom_fields import attribute_of, list_custom_fields
 from crm.records.database import Records
-from crm.records.images import changed_fields, title_of
+from crm.records.images import ATTRIBUTE, changed_fields, title_of
 from crm.records.models import Event
 from crm.records.settings_values import get_value, set_value
-from crm.schema import FIELD, FIELDS, UNKNOWN
+from crm.schema import FIELD, FIELDS, UNKNOWN, Field, Type, field_of
 from crm.settings import Settings
 
 HISTOGRAM_BINS = 40
@@ -177,6 +179,7 @@ class Workbench:
         lake = Lake.open(settings.lake_root)
         workbench = cls(settings, records, lake, open_engine(settings, lake, records))
         workbench.importer.recover()
+        Jobs(settings.home).sweep(settings.scratch)
         return workbench
 
     def close(self) -> None:
@@ -222,8 +225,21 @@ class Workbench:
             return set_value(session, key="bands", value=bands_as_json(bands), actor=actor).event_id
 
     def customers(self, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
-        """Return the per-customer table: one row per customer, the columns of schema.FIELDS."""
+        """Return the per-customer table: one row per customer, the columns of `fields`."""
         return self.engine.customers(as_of=as_of, bands=self.bands(), assumptions=assumptions)
+
+    def fields(self) -> tuple[Field, ...]:
+        """Return the fields of the per-customer table: schema.FIELDS, then the contacts' attributes by title."""
+        with self.records.read() as session:
+            return (*FIELDS, *list_custom_fields(session))
+
+    def unknown_attributes(self, rule: audiences.Rule) -> list[str]:
+        """Return the titles of the attributes that `rule` reads and no contact has, or has any more."""
+        if not audiences.fields(rule) - FIELD.keys():
+            return []
+        known = {field.name for field in self.fields()}
+        gone = [field_of(name) for name in sorted(audiences.fields(rule) - known)]
+        return [field.title for field in gone if field is not None]
 
     def find_customer(
         self, customer_id: str, *, as_of: date, assumptions: Assumptions | None = None
@@ -244,7 +260,9 @@ class Workbench:
     ) -> tuple[pd.DataFrame, int]:
         """Return a page of one customer's order lines, newest first, and how many there are in all."""
         lines = self.engine.orders().filter(nw.col("customer_id") == customer_id)
-        newest = lines.sort(["ordered_at", "order_id", "line"], descending=[True, False, False])
+        newest = lines.sort(
+            ["ordered_at", "order_id", "product", "amount"], descending=[True, False, False, True]
+        )
         shown = newest.head(offset + limit)
         return self.engine.collect(shown).iloc[offset:].reset_index(drop=True), self.engine.count(lines)
 
@@ -296,7 +314,8 @@ class Workbench:
         """
         with self.records.read() as session:
             events, total = list_edits(session, offset=(page - 1) * size, limit=size)
-            return [_edit(event) for event in events], total
+            titles = {attribute_of(field.name): field.title for field in list_custom_fields(session)}
+            return [_edit(event, titles) for event in events], total
 
     # Analytics
 
@@ -489,8 +508,11 @@ class Workbench:
     # Audiences
 
     def audience(self, rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
-        """Return the customers that `rule` holds for."""
-        return self.customers(as_of=as_of, assumptions=assumptions).filter(audiences.expression(rule))
+        """Return the customers that `rule` holds for.
+
+        An attribute that is gone, because the import that brought it was undone, is empty for everybody.
+        """
+        return _held(self.customers(as_of=as_of, assumptions=assumptions), rule)
 
     def audience_page(
         self,
@@ -521,7 +543,8 @@ class Workbench:
         size: int,
         columns: Sequence[str] | None,
     ) -> tuple[pd.DataFrame, int]:
-        if by not in FIELD:
+        known = frame.collect_schema().names()
+        if by not in known:
             raise InvalidValue(f"There is no field {by!r} to sort by.", "Choose one of the columns.")
         total = self.engine.count(frame)
         pages = max(1, -(-total // size))
@@ -530,7 +553,7 @@ class Workbench:
                 f"There is no page {page}; the list has {pages} page{'s' if pages > 1 else ''}.",
                 "Go back to the first page.",
             )
-        shown = frame.select(list(dict.fromkeys(["customer_id", by, *(columns or FIELD)])))
+        shown = frame.select(list(dict.fromkeys(["customer_id", by, *(columns or known)])))
         rows = self.engine.page(shown, by=by, descending=descending, offset=(page - 1) * size, limit=size)
         return rows, total
 
@@ -542,9 +565,12 @@ class Workbench:
 
     def field_values(self, field: str, *, as_of: date, limit: int = 200) -> list[str]:
         """Return the values of a text field, the most frequent first, at most `limit`. Raises InvalidValue."""
-        if field not in FIELD or FIELD[field].type != "text":
+        if (found := field_of(field)) is None or found.type != "text":
             raise InvalidValue(f"There is no field of text called {field!r}.", "Choose one of the columns.")
-        known = self.customers(as_of=as_of).filter(~nw.col(field).is_null())
+        customers = self.customers(as_of=as_of)
+        if field not in customers.collect_schema().names():
+            return []
+        known = customers.filter(~nw.col(field).is_null())
         counts = known.group_by(field).agg(customers=nw.len())
         often = counts.sort("customers", field, descending=[True, False]).head(limit)
         return [str(value) for value in self.engine.collect(often)[field]]
@@ -585,15 +611,43 @@ class Workbench:
         frame = self.customers(as_of=as_of, assumptions=assumptions)
         definition = "All customers"
         if rule is not None:
-            frame = frame.filter(audiences.expression(rule))
+            frame = _held(frame, rule)
             definition = audiences.sentence(rule)
-        names = [field.name for field in FIELDS if columns is None or field.name in columns]
+            if gone := self.unknown_attributes(rule):
+                definition = f"{definition}. No customer has the attribute {', '.join(gone)}"
+        names = [name for name in frame.collect_schema().names() if columns is None or name in columns]
         if "dcf_lifetime_value" in {*names, *(audiences.fields(rule) if rule is not None else ())}:
             definition = f"{definition}. {(assumptions or Assumptions()).sentence()}"
         # A quotient has no end of digits; money is written as finely as it is stored.
         quotients = [nw.col(name).round(4) for name in ("average_order_value", "dcf_lifetime_value")]
         rows = frame.with_columns(*quotients).select(names).sort("customer_id")
-        return self.engine.batches(rows), definition
+        return self._titled(self.engine.batches(rows)), definition
+
+    def _titled(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """Return rows whose attributes carry the titles they came with."""
+        titles = {field.name: field.title for field in self.fields() if field.name not in FIELD}
+        columns = [
+            one.with_metadata({exports.TITLE: titles[one.name]}) if one.name in titles else one
+            for one in rows.schema
+        ]
+        return rows.cast(pa.schema(columns, rows.schema.metadata))
+
+
+_NARWHALS: dict[Type, Any] = {"number": nw.Float64, "date": nw.Date, "yes/no": nw.Boolean}
+
+
+def _held(customers: Lazy, rule: audiences.Rule) -> Lazy:
+    """Return the customers that `rule` holds for; attributes that nobody has any more are empty."""
+    if not audiences.fields(rule) - FIELD.keys():
+        return customers.filter(audiences.expression(rule))
+    columns = customers.collect_schema().names()
+    gone = {
+        name: nw.lit(None).cast(_NARWHALS.get(field.type, nw.String))
+        for name in audiences.fields(rule) - set(columns)
+        if (field := field_of(name)) is not None
+    }
+    known = customers.with_columns(**gone) if gone else customers
+    return known.filter(audiences.expression(rule)).select(columns)
 
 
 def segment_rule(scheme: Scheme, segment: str) -> audiences.Rule:
@@ -634,7 +688,7 @@ def bands_from(stored: dict[str, Any]) -> Bands:
     return Bands(**values)
 
 
-def _edit(event: Event) -> Edit:
+def _edit(event: Event, attributes: Mapping[str | None, str]) -> Edit:
     before, after = event.before or {}, event.after or {}
     done = event.act.rpartition(".")[2]
     fields: tuple[str, ...] = ()
@@ -643,7 +697,12 @@ def _edit(event: Event) -> Edit:
         if isinstance(old, dict) and isinstance(new, dict):
             fields = tuple(title_of(name) for name in new if old.get(name) != new[name]) if old else ()
     elif done == "edited":
-        fields = tuple(title_of(name) for name in changed_fields(before, after))
+        fields = tuple(
+            attributes.get(name.removeprefix(ATTRIBUTE)) or title_of(name)
+            if name.startswith(ATTRIBUTE)
+            else title_of(name)
+            for name in changed_fields(before, after)
+        )
     return Edit(
         event_id=event.id,
         at=event.at,
@@ -666,8 +725,8 @@ def _subject(kind: str, key: str, image: dict[str, Any]) -> str:
             return f"ticket {key}, “{image.get('subject', '')}”"
         case "comment":
             return f"a comment on ticket {image.get('ticket_id', '')}"
-        case "audience":
-            return f"audience “{image.get('name', '')}”"
+        case "audience" | "connection":
+            return f"{kind} “{image.get('name', '')}”"
         case "setting" if key == "bands":
             return "the bands"
     return f"{kind} {key}"

@@ -69,6 +69,18 @@ def definitions() -> str:
     lines.append(
         "Orders need an amount, or a quantity and a unit price. Case, blanks and signs in headers do not matter.\n"
     )
+    lines += [
+        "### How cells may be written\n",
+        "- **Dates**: year, month, day with any sign between; day or month first (asked where the file does not tell); "
+        "month names in English, German, French, Spanish, Italian, Portuguese and Dutch; 2025年3月4日; a time, with or "
+        "without a zone, behind them. Numbers such as 45000 or 1700000000 are asked about.",
+        "- **Numbers**: 1,234.56 and 1.234,56 (one decimal mark in a file, asked where it does not tell), blanks or "
+        "apostrophes between thousands, (12.50), 12-, a currency before or behind, full-width digits, 1.2万.",
+        "- **E-mail**: one address that email-validator accepts without asking the network.",
+        "- **Phone**: 4 to 17 digits and signs between; checked by the numbering plan of its country when it has a "
+        "calling code, when the row names a country, or when one is chosen. A number that does not follow the plan is "
+        "kept and counted.\n",
+    ]
     return "\n".join(lines)
 
 
@@ -91,7 +103,7 @@ def settings() -> str:
 
 
 def _default(name: str, value: object) -> str:
-    return "`data/store`" if name == "home" else f"`{value}`" if value != "" else "empty"
+    return "`data/store`" if name == "home" else f"`{value}`" if str(value) else "empty"
 
 
 def command_line() -> str:

@@ -76,15 +76,12 @@ def frame_of(request: pytest.FixtureRequest) -> Callable[[pa.Table], nw.LazyFram
 
 def order_lines(*rows: tuple[Any, ...]) -> pa.Table:
     """Return order lines of (order_id, customer_id, day as ISO text, amount as text), shaped as schema.ORDERS."""
-    seen: dict[str, int] = {}
     records = []
     for order_id, customer_id, day, amount in rows:
-        seen[order_id] = seen.get(order_id, 0) + 1
         when = date.fromisoformat(day)
         records.append(
             {
                 "order_id": order_id,
-                "line": seen[order_id],
                 "customer_id": customer_id,
                 "ordered_at": datetime(when.year, when.month, when.day, tzinfo=UTC).replace(tzinfo=None),
                 "day": day_number(when),
@@ -119,5 +116,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
+from tests.fixtures_databases import mariadb_source, postgres_source, postgres_with_tls  # noqa: E402, F401
 from tests.fixtures_records import *  # noqa: E402, F403
 from tests.fixtures_store import csv_file, home, workbench  # noqa: E402, F401

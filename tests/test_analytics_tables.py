@@ -110,7 +110,7 @@ def test_an_engines_own_frame_comes_back_as_its_own_kind(frame_of):
     result = doubled(native, by=2)
 
     assert type(result) is type(native)
-    assert rows_of(nw.from_native(result).lazy(), by="line")[0]["amount"] == 0.2
+    assert rows_of(nw.from_native(result).lazy(), by="amount")[0]["amount"] == 0.2
 
 
 def test_an_arrow_table_comes_back_as_one():

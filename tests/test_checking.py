@@ -118,11 +118,11 @@ def test_a_checked_order_file(shop: Shop) -> None:
     )
     assert (checked.rows_read, checked.accepted, checked.rejected, checked.skipped) == (3, 3, 0, 0)
     assert shop.rows(
-        checked.accepted_table, 'order_id, line, customer_id, ordered_at, "day", amount, _line'
+        checked.accepted_table, 'order_id, customer_id, ordered_at, "day", amount, _line'
     ) == [
-        ("A1", 1, "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("12.5000"), 2),
-        ("A1", 2, "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("-2.5000"), 3),
-        ("A2", 1, "c2", at(2025, 2, 3), 20122, Decimal("7.0000"), 4),
+        ("A1", "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("-2.5000"), 3),
+        ("A1", "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("12.5000"), 2),
+        ("A2", "c2", at(2025, 2, 3), 20122, Decimal("7.0000"), 4),
     ]
     assert checked.responses_table is None
     said = " ".join(checked.assumed)
@@ -183,8 +183,8 @@ def test_lines_of_an_order_that_began_with_another_customer_are_rejected(shop: S
             "A2,ann,2025-01-01,4",
         )
     )
-    assert shop.rows(checked.accepted_table, "order_id, line, customer_id, amount") == [
-        ("A1", 1, "zoe", Decimal(1)), ("A1", 2, "zoe", Decimal(3)), ("A2", 1, "ann", Decimal(4)),
+    assert shop.rows(checked.accepted_table, "order_id, customer_id, amount") == [
+        ("A1", "zoe", Decimal(1)), ("A1", "zoe", Decimal(3)), ("A2", "ann", Decimal(4)),
     ]  # fmt: skip
     assert (3, "customer_id", "ann", "The order A1 belongs to customer zoe.") in shop.reasons(checked)
     assert any(
@@ -254,7 +254,7 @@ def test_dates_as_people_write_them(cell: str, moment: datetime, shop: Shop) -> 
 
 @pytest.mark.parametrize(
     "cell",
-    ["2025-13-01", "2025-02-29", "20251301", "0304", "2025", "45000", "1741046400", "12:30", "Mär 4 2025", "2025-03-04 25:00",
+    ["2025-13-01", "2025-02-29", "20251301", "0304", "2025", "45000", "1741046400", "12:30", "4 Marzec 2025", "2025-03-04 25:00",
      "2025-03", "4 Smarch 2025", "2025-03-04x", "2025-03-0412:00", "-", "N/A"],
 )  # fmt: skip
 def test_what_is_no_date_is_rejected(cell: str, shop: Shop) -> None:
@@ -420,12 +420,12 @@ def test_amounts_equal_exact_arithmetic(lines: list[tuple[int, Decimal]], tmp_pa
 def test_derived_order_ids_are_the_same_for_the_same_file(shop: Shop) -> None:
     text = "customer,date,amount\nb,2025-01-01 9:00,1\na,2025-01-01,2\nb,2025-01-01 8:00,3\nb,2025-01-02,4\nb,2025-01-01,x\nb,2025-01-01,5\n"
     checked = shop.check(text)
-    first = shop.rows(checked.accepted_table, "order_id, line, amount")
+    first = shop.rows(checked.accepted_table, "order_id, amount")
     assert first == [
-        ("~a~20250101~1", 1, Decimal(2)), ("~b~20250101~1", 1, Decimal(1)), ("~b~20250101~2", 1, Decimal(3)),
-        ("~b~20250101~4", 1, Decimal(5)), ("~b~20250102~1", 1, Decimal(4)),
+        ("~a~20250101~1", Decimal(2)), ("~b~20250101~1", Decimal(1)), ("~b~20250101~2", Decimal(3)),
+        ("~b~20250101~4", Decimal(5)), ("~b~20250102~1", Decimal(4)),
     ]  # fmt: skip
-    assert shop.rows(shop.check(text).accepted_table, "order_id, line, amount") == first
+    assert shop.rows(shop.check(text).accepted_table, "order_id, amount") == first
     assert any("does not number its orders" in line for line in checked.assumed)
 
 
@@ -566,9 +566,9 @@ def test_contacts_are_typed(shop: Shop) -> None:
         ("age", "old", "The age is not a number."),
         ("income", "-5", "The annual income is below 0."),
         ("income", "lots", "The annual income is not a number."),
-        ("email", "ann", "The e-mail address is not one: it needs one @ with text on both sides."),
-        ("email", "a@b@c", "The e-mail address is not one: it needs one @ with text on both sides."),
-        ("email", "@b", "The e-mail address is not one: it needs one @ with text on both sides."),
+        ("email", "ann", "The e-mail address is not one, such as name@example.com."),
+        ("email", "a@b@c", "The e-mail address is not one, such as name@example.com."),
+        ("email", "@b", "The e-mail address is not one, such as name@example.com."),
         ("birthday", "1990-02-30", "The birth date cannot be read as a date."),
         ("birthday", "1790-02-01", "The birth date is not between the years 1900 and 2100."),
         ("newsletter", "perhaps", "The e-mail consent is neither yes nor no."),
@@ -580,7 +580,7 @@ def test_contacts_with_an_impossible_value_are_rejected(
     columns = {"age": "age", "income": "annual_income", "email": "email", "birthday": "birth_date",
                "newsletter": "email_consent"}  # fmt: skip
     mapping = {"customer_id": "customer", columns[header]: header}
-    good = {"age": "30", "income": "5", "email": "a@b", "birthday": "1990-01-01", "newsletter": "no"}[header]
+    good = {"age": "30", "income": "5", "email": "a@b.org", "birthday": "1990-01-01", "newsletter": "no"}[header]
     checked = shop.check(f"customer,{header}\nc1,{cell}\nc2,{good}\nc3,\n", "contacts", mapping)
     assert shop.reasons(checked) == [(2, header, cell, reason)]
     assert checked.accepted == 2
@@ -709,10 +709,9 @@ def test_every_row_is_accepted_rejected_or_skipped(data: st.DataObject, kind: Ki
     assert sorted(seen) == list(range(1, len(rows) + 2))
     assert len(rejected_file(shop, checked)) == checked.rejected + 1
     if kind == "orders":
-        lines = shop.rows(checked.accepted_table, "order_id, line")
-        assert len(set(lines)) == len(lines)
         assert shop.rows(
-            checked.accepted_table, "count(*) FILTER (line < 1 OR amount IS NULL OR customer_id IS NULL)"
+            checked.accepted_table,
+            "count(*) FILTER (order_id IS NULL OR amount IS NULL OR customer_id IS NULL)",
         ) == [0]
 
 

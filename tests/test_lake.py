@@ -1,34 +1,50 @@
-"""The lake: commits that carry their import, replacement by key, and undo by going back a version."""
+"""The lake: commits that carry their import, files that take the place of others, and undo by going back a version."""
 
 from decimal import Decimal
+from itertools import count
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from crm import schema
 from crm.errors import Conflict, NotFound
-from crm.lake import DELETED, Lake
+from crm.lake import Lake
 
 
-def rows(*keys, import_id, gone=None):
-    """Return a reader of order lines named by (order_id, line), or a change set when `gone` is given."""
-    table = pa.Table.from_pylist(
-        [
-            {
-                "order_id": order,
-                "line": line,
-                "customer_id": "c",
-                "amount": Decimal("1.0000"),
-                "import_id": import_id,
-            }
-            for order, line in keys
-        ],
-        schema=schema.ORDERS,
-    )
-    if gone is not None:
-        table = table.append_column(DELETED, pa.array(gone, pa.bool_()))
-    return table.to_reader()
+@pytest.fixture
+def write(lake, tmp_path):
+    """Bring orders into the lake as an import, in place of the files that hold the orders of `replaced`."""
+    numbers = count()
+
+    def written(import_id, *orders, replaced=()):
+        gone, kept = [], []
+        for file in lake.files("orders")[1]:
+            inside = [row[0] for row in duckdb.sql(f"SELECT order_id FROM read_parquet('{file}')").fetchall()]
+            if set(inside) & set(replaced):
+                gone.append(file)
+                kept += [order for order in inside if order not in replaced]
+        table = pa.Table.from_pylist(
+            [
+                {
+                    "order_id": order,
+                    "customer_id": "c",
+                    "day": 7,
+                    "amount": Decimal("1.0000"),
+                    "import_id": by,
+                }
+                for by, several in ((import_id, orders), ("kept", kept))
+                for order in several
+            ],
+            schema=schema.ORDERS,
+        )
+        path = tmp_path / f"{next(numbers)}.parquet"
+        pq.write_table(table, path)
+        lake.commit("orders", [path], import_id=import_id, removed=gone)
+
+    return written
 
 
 @pytest.fixture
@@ -40,7 +56,7 @@ def held(lake):
     _, files = lake.files("orders")
     if not files:
         return []
-    return sorted(duckdb.sql(f"SELECT order_id, line FROM read_parquet({files})").fetchall())
+    return sorted(row[0] for row in duckdb.sql(f"SELECT order_id FROM read_parquet({files})").fetchall())
 
 
 def test_opening_twice_makes_the_tables_once(lake):
@@ -50,58 +66,79 @@ def test_opening_twice_makes_the_tables_once(lake):
     assert again.files("orders") == (0, [])
 
 
-def test_one_commit_replaces_deletes_and_adds(lake):
-    lake.append("orders", rows(("a", 1), ("a", 2), ("b", 1), import_id="1"), import_id="1")
+def test_one_commit_adds_files_and_takes_others_out(lake, write):
+    write("1", "a", "b")
 
-    lake.change(
-        "orders", rows(("a", 1), ("a", 2), ("c", 1), import_id="2", gone=[False, True, False]), import_id="2"
-    )
+    write("2", "a2", "c", replaced=["a"])
 
-    assert held(lake) == [("a", 1), ("b", 1), ("c", 1)]
+    assert held(lake) == ["a2", "b", "c"]
     assert lake.version("orders") == 2
     assert (lake.commit_of("orders", "1"), lake.commit_of("orders", "2")) == (1, 2)
 
 
-def test_undo_restores_what_a_change_replaced(lake):
-    lake.append("orders", rows(("a", 1), ("a", 2), import_id="1"), import_id="1")
-    lake.change("orders", rows(("a", 1), ("a", 2), import_id="2", gone=[False, True]), import_id="2")
+def test_the_caller_keeps_its_files(lake, tmp_path):
+    path = tmp_path / "mine.parquet"
+    pq.write_table(schema.ORDERS.empty_table(), path)
+
+    lake.commit("orders", [path], import_id="1")
+
+    assert path.is_file()
+    assert lake.files("orders") == (1, [])
+
+
+def test_files_that_are_gone_stop_the_commit_and_leave_nothing_behind(lake, write, tmp_path):
+    write("1", "a")
+    before = sorted(Path(lake.path("orders")).rglob("*"))
+    path = tmp_path / "more.parquet"
+    pq.write_table(pa.Table.from_pylist([{"order_id": "b", "day": 1}], schema=schema.ORDERS), path)
+
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        lake.commit("orders", [path], import_id="2", removed=["nowhere/part-0.parquet"])
+
+    assert held(lake) == ["a"]
+    assert sorted(Path(lake.path("orders")).rglob("*")) == before
+
+
+def test_undo_restores_what_a_change_replaced(lake, write):
+    write("1", "a", "b")
+    write("2", "a2", replaced=["a", "b"])
 
     assert lake.undo("orders", import_id="2")
 
-    assert held(lake) == [("a", 1), ("a", 2)]
+    assert held(lake) == ["a", "b"]
     assert lake.commit_of("orders", "2") is None
     assert not lake.undo("orders", import_id="2")
 
 
-def test_imports_are_undone_one_after_the_other_back_to_nothing(lake):
+def test_imports_are_undone_one_after_the_other_back_to_nothing(lake, write):
     """Also where the earlier one was itself a change, and undoing it follows the undo of a later one."""
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
-    lake.change("orders", rows(("a", 1), ("b", 1), import_id="2", gone=[True, False]), import_id="2")
-    lake.append("orders", rows(("c", 1), import_id="3"), import_id="3")
+    write("1", "a")
+    write("2", "b", replaced=["a"])
+    write("3", "c")
 
-    for import_id, left in (("3", [("b", 1)]), ("2", [("a", 1)]), ("1", [])):
+    for import_id, left in (("3", ["b"]), ("2", ["a"]), ("1", [])):
         assert lake.undo("orders", import_id=import_id)
         assert held(lake) == left
 
 
-def test_what_was_merely_added_can_go_from_under_later_imports(lake):
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
-    lake.append("orders", rows(("b", 1), import_id="2"), import_id="2")
+def test_what_was_merely_added_can_go_from_under_later_imports(lake, write):
+    write("1", "a")
+    write("2", "b")
 
     assert lake.undo("orders", import_id="1")
 
-    assert held(lake) == [("b", 1)]
+    assert held(lake) == ["b"]
 
 
-def test_a_change_under_a_later_import_is_not_undone(lake):
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
-    lake.change("orders", rows(("a", 1), import_id="2", gone=[True]), import_id="2")
-    lake.append("orders", rows(("b", 1), import_id="3"), import_id="3")
+def test_a_change_under_a_later_import_is_not_undone(lake, write):
+    write("1", "a")
+    write("2", "a2", replaced=["a"])
+    write("3", "b")
 
     with pytest.raises(Conflict, match="another import came after"):
         lake.undo("orders", import_id="2")
 
-    assert held(lake) == [("b", 1)]
+    assert held(lake) == ["a2", "b"]
 
 
 def test_an_import_that_never_wrote_has_nothing_to_undo(lake):
@@ -114,10 +151,10 @@ def test_an_unknown_table_is_refused(lake):
         lake.version("deals")
 
 
-def test_undo_does_not_bring_back_what_was_taken_out_from_under_it(lake):
+def test_undo_does_not_bring_back_what_was_taken_out_from_under_it(lake, write):
     """A first import is taken out after a second one was added; undoing the second leaves nothing."""
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
-    lake.append("orders", rows(("b", 1), import_id="2"), import_id="2")
+    write("1", "a")
+    write("2", "b")
 
     lake.undo("orders", import_id="1")
     lake.undo("orders", import_id="2")
@@ -125,19 +162,22 @@ def test_undo_does_not_bring_back_what_was_taken_out_from_under_it(lake):
     assert held(lake) == []
 
 
-def test_undo_of_a_change_restores_all_but_what_was_taken_out_since(lake):
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
-    lake.append("orders", rows(("b", 1), import_id="2"), import_id="2")
-    lake.change("orders", rows(("b", 1), ("c", 1), import_id="3", gone=[True, False]), import_id="3")
+def test_undo_of_a_change_restores_all_but_what_was_taken_out_since(lake, write):
+    write("1", "a")
+    write("2", "b")
+    write("3", "c", replaced=["b"])
 
     lake.undo("orders", import_id="1")
     lake.undo("orders", import_id="3")
 
-    assert held(lake) == [("b", 1)]
+    assert held(lake) == ["b"]
 
 
 def test_a_folder_may_have_blanks_and_letters_of_any_script(tmp_path):
     lake = Lake.open(str(tmp_path / "my störe 数据"))
-    lake.append("orders", rows(("a", 1), import_id="1"), import_id="1")
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist([{"order_id": "a", "day": 1}], schema=schema.ORDERS), path)
 
-    assert held(lake) == [("a", 1)]
+    lake.commit("orders", [path], import_id="1")
+
+    assert held(lake) == ["a"]

@@ -35,7 +35,7 @@ NEIGHBOURS = {("crm.charts", "crm.theme"), ("crm.__main__", "crm.cli")}
 LIBRARIES: dict[str, set[str]] = {
     "streamlit": {"crm.ui", "pages", "app"},
     "plotly": {"crm.charts", "crm.theme", "crm.ui"},
-    "sqlalchemy": {"crm.records"},
+    "sqlalchemy": {"crm.records", "crm.imports"},  # of the imports, what reads other people's databases
     "alembic": {"crm.records"},
     "deltalake": {"crm.lake"},
     "duckdb": {"crm.engine", "crm.imports"},

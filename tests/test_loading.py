@@ -9,7 +9,7 @@ import narwhals as nw
 import pytest
 
 from crm import sample
-from crm.errors import Conflict, InvalidValue, MissingColumns, NotFound, UnreadableFile
+from crm.errors import ClienteleError, Conflict, InvalidValue, MissingColumns, NotFound, UnreadableFile
 from crm.records.contacts import find_contact, save_contact
 from crm.records.imports import list_imports
 from tests.conftest import SHARED
@@ -30,7 +30,7 @@ def run(workbench, path, **options):
 def lines_of(workbench):
     """Return what the lake holds of each order line, without the import that brought it."""
     rows = workbench.engine.collect(
-        workbench.engine.orders().select("order_id", "line", "customer_id", "amount", "product")
+        workbench.engine.orders().select("order_id", "customer_id", "amount", "product")
     )
     return sorted(tuple(row) for row in rows.itertuples(index=False))
 
@@ -50,9 +50,9 @@ def test_every_row_is_accounted_for_and_a_second_time_nothing_changes(workbench,
     assert counts(first) == (3, 0, 0, 0, 1)
     assert counts(second) == (0, 0, 3, 0, 1)
     assert lines_of(workbench) == [
-        ("1", 1, "ann", 10.10, "tea"),
-        ("1", 2, "ann", 5.20, "cup"),
-        ("2", 1, "bob", 7.00, "tea"),
+        ("1", "ann", 5.20, "cup"),
+        ("1", "ann", 10.10, "tea"),
+        ("2", "bob", 7.00, "tea"),
     ]
 
 
@@ -74,9 +74,9 @@ def test_an_order_named_again_is_replaced_whole_and_undo_brings_it_back(workbenc
 
     assert counts(report) == (1, 1, 1, 0, 0)
     assert lines_of(workbench) == [
-        ("1", 1, "ann", 11.00, "tea"),
-        ("2", 1, "bob", 7.00, "tea"),
-        ("4", 1, "cat", 1.00, "pot"),
+        ("1", "ann", 11.00, "tea"),
+        ("2", "bob", 7.00, "tea"),
+        ("4", "cat", 1.00, "pot"),
     ]
     workbench.importer.undo(report.import_id, actor="test")
     assert lines_of(workbench) == before
@@ -244,7 +244,7 @@ def test_the_mapping_given_beats_the_guess_and_is_remembered(workbench, csv_file
 
     run(workbench, path, kind="orders", columns={"customer_id": "who", "ordered_at": "when"})
 
-    assert {line[2] for line in lines_of(workbench)} == {"ann", "bob"}
+    assert {line[1] for line in lines_of(workbench)} == {"ann", "bob"}
     prepared = workbench.importer.prepare(path)
     assert workbench.importer.mapping_for(prepared).columns["customer_id"] == "who"
     prepared.close()
@@ -255,7 +255,7 @@ def test_the_mapping_given_beats_the_guess_and_is_remembered(workbench, csv_file
     [
         (b"", UnreadableFile, "empty"),
         (b"customer_id,order date,amount\n", UnreadableFile, "no rows"),
-        (b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x01\x02\x03" * 40, UnreadableFile, "file"),
+        (b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x01\x02\x03" * 40, UnreadableFile, "program"),
         (b"customer_id,amount\nann,3\nbob,4\n", MissingColumns, "date"),
         (
             b"customer_id,order_date,amount\nann,soon,3\nbob,later,4\n",
@@ -290,12 +290,12 @@ def test_a_missing_file_and_an_unknown_policy_are_refused(workbench, csv_file, t
 def test_an_error_while_writing_leaves_nothing(workbench, csv_file, monkeypatch):
     from crm.lake import Lake
 
-    def full(self, table, rows, *, import_id):
+    def full(self, table, added, *, import_id, removed=()):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Lake, "append", full)
+    monkeypatch.setattr(Lake, "commit", full)
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ClienteleError, match="disk is full; nothing was imported"):
         run(workbench, csv_file(*ORDERS))
 
     assert lines_of(workbench) == []
@@ -306,8 +306,8 @@ def test_an_error_while_writing_leaves_nothing(workbench, csv_file, monkeypatch)
 @pytest.mark.parametrize(
     ("where", "kept"),
     [
-        ("crm.lake.Lake.append:before", False),  # the import's row is open, nothing is in the lake
-        ("crm.lake.Lake.append:after", True),  # the lake's commit is there, the row is still open
+        ("crm.lake.Lake.commit:before", False),  # the import's row is open, nothing is in the lake
+        ("crm.lake.Lake.commit:after", True),  # the lake's commit is there, the row is still open
         ("crm.records.imports.close_import:before", True),
         ("crm.records.imports.end_undo:before", None),  # half undone: the undo is finished
     ],
@@ -370,7 +370,7 @@ def test_the_sample_shop_is_taken_out_from_under_later_imports(workbench, csv_fi
 
     assert [report.kind for report in loaded] == ["contacts", "orders", "responses"]
     assert removed == 3
-    assert {line[2] for line in lines_of(workbench)} == {"ann", "bob"}
+    assert {line[1] for line in lines_of(workbench)} == {"ann", "bob"}
     customers = workbench.customers(as_of=workbench.as_of()).select("customer_id")
     assert sorted(workbench.engine.collect(customers)["customer_id"]) == ["ann", "bob"]
     assert sample.remove(workbench.importer, actor="test") == 0
@@ -420,3 +420,55 @@ def test_cdnow_gives_its_published_figures(workbench):
     )
     assert totals["customers"] == 23_570
     assert round(float(totals["revenue"]), 2) == 2_500_315.63
+
+
+TORN = (
+    "order_id,customer_id,order date,amount,product",
+    "1,ann,2024-01-10,10.10,tea",
+    "1,ann,2024-01-10,ten,cup",
+    "2,bob,2024-02-01,,tea",
+)
+
+
+def mended(workbench, report, csv_file, *corrections, name="mended.csv"):
+    """Return the file of an import's rejected rows with each (wrong, right) corrected, as a user saves it."""
+    text = workbench.importer.rejects_path(report.import_id).read_text(encoding="utf-8-sig")
+    head, *rows = text.splitlines()
+    for number, (wrong, right) in enumerate(corrections):
+        assert wrong in rows[number]
+        rows[number] = rows[number].replace(wrong, right, 1)
+    return csv_file(head, *rows, name=name)
+
+
+def test_mended_rows_join_the_lines_of_their_order_and_coming_twice_change_nothing(workbench, csv_file):
+    """The whole is what the file would have been without its faults, and undo takes the mended lines out."""
+    first = run(workbench, csv_file(*TORN))
+    assert counts(first) == (1, 0, 0, 0, 2)
+    assert any("until the mended file" in warning for warning in first.warnings)
+    before = lines_of(workbench)
+
+    path = mended(workbench, first, csv_file, ("ten", "5.20"), ("2024-02-01,", "2024-02-01,7"))
+    second, again = run(workbench, path), run(workbench, path)
+
+    assert counts(second) == (1, 1, 0, 0, 0)
+    assert counts(again) == (0, 0, 2, 0, 0)
+    assert lines_of(workbench) == [
+        ("1", "ann", 5.20, "cup"),
+        ("1", "ann", 10.10, "tea"),
+        ("2", "bob", 7.00, "tea"),
+    ]
+    workbench.importer.undo(again.import_id, actor="test")
+    workbench.importer.undo(second.import_id, actor="test")
+    assert lines_of(workbench) == before
+
+
+def test_mended_rows_of_a_file_without_order_ids_take_their_own_place(workbench, csv_file):
+    """Mended wrongly and then rightly, a row is there once."""
+    head = "customer_id,order date,amount"
+    first = run(workbench, csv_file(head, "ann,2024-01-10,1", "ann,2024-01-10,x", "ann,2024-01-10,3"))
+
+    run(workbench, mended(workbench, first, csv_file, (",x", ",20"), name="wrong.csv"))
+    right = run(workbench, mended(workbench, first, csv_file, (",x", ",2"), name="right.csv"))
+
+    assert counts(right) == (0, 1, 0, 0, 0)
+    assert [line[2] for line in lines_of(workbench)] == [1, 2, 3]

@@ -52,6 +52,12 @@ def test_folders_may_have_blanks_and_umlauts_and_become_absolute(
         ("CLIENTELE_MEMORY_LIMIT", "lots", "use a number and a unit"),
         ("CLIENTELE_THREADS", "-1", "greater than or equal to 0"),
         ("CLIENTELE_LOG_LEVEL", "loud", "use DEBUG"),
+        ("CLIENTELE_ALLOWED_NETWORKS", "10.0.0.0/8, office", "'office', which is no network"),
+        ("CLIENTELE_ALLOWED_NETWORKS", "10.0.0.1/8", "no network"),
+        ("CLIENTELE_ALLOWED_PORTS", "6432, 70000", "'70000', which is no port"),
+        ("CLIENTELE_CA_FILE", "/nothing/here.pem", "names no file"),
+        ("CLIENTELE_SECRET_KEY", "too short", "less than 32 bytes"),
+        ("CLIENTELE_FETCH_ROWS", "0", "greater than or equal to 1"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(

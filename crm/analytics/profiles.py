@@ -1,5 +1,6 @@
 """One row per customer with everything known: purchases, answers, contact details, segments."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -41,13 +42,15 @@ def customer_profiles(
     *,
     as_of: date,
     bands: Bands,
+    attributes: Sequence[str] = (),
 ) -> nw.LazyFrame[Any]:
     """Return one row per customer named by an order, an answer or a contact.
 
     From `purchases` (one row per customer: metrics, scores, value class), `responses` (one row per
-    customer: `answers`) and `contacts` (one row per contact, the schema's contact columns).
+    customer: `answers`) and `contacts` (one row per contact, the schema's contact columns and those named
+    by `attributes`).
     To one row per customer with the columns of schema.FIELDS, except the lifetime value, whose
-    assumptions belong to the question. Counts and money are 0 where nothing was bought; days, scores
+    assumptions belong to the question, and then the `attributes`. Counts and money are 0 where nothing was bought; days, scores
     and RFM segment stay empty. `age` is the age on `as_of`.
     """
     joined = _outer(_outer(purchases, responses), contacts)
@@ -60,7 +63,8 @@ def customer_profiles(
     schemes = filled.with_columns(
         purchase_power=purchase_power(bands), age_group=age_group(bands), region=region(bands)
     )
-    return schemes.select([field.name for field in FIELDS if field.name != "dcf_lifetime_value"])
+    known = [field.name for field in FIELDS if field.name != "dcf_lifetime_value"]
+    return schemes.select([*known, *attributes])
 
 
 def _outer(left: nw.LazyFrame[Any], right: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

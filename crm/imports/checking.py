@@ -7,22 +7,36 @@ is in exactly one of accepted, rejected and skipped.
 
 import csv
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping as Pairs
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from crm.errors import ClienteleError, UnreadableFile
-from crm.imports import values
+from crm.imports import addresses, values
+from crm.imports.derived import SEVERAL, Key, Rows, rows_to_check
 from crm.imports.mapping import REJECT_COLUMNS, Mapping, normalise, validate
-from crm.imports.reading import RawTable, identifier, literal, one_row
+from crm.imports.reading import RawTable, Straight, drop, identifier, literal, one_row
 from crm.imports.values import BLANKS, NO, NOT_GIVEN, YES, Question, words
-from crm.schema import KINDS, RESPONSES, Kind, column_of
+from crm.schema import KINDS, ORDERS, RESPONSES, Kind, Type, column_of
 
-__all__ = ["Checked", "Question", "check", "read_rejects", "rejected_rows", "write_rejects"]
+__all__ = [
+    "SQL_TYPES",
+    "Checked",
+    "Question",
+    "check",
+    "check_straight",
+    "read_rejects",
+    "rejected_rows",
+    "write_rejects",
+]
 
 MAX_ID = 255
 FIRST_YEAR, LAST_YEAR = 1900, 2100
@@ -33,6 +47,25 @@ _FACTOR = "DECIMAL(19,8)"
 # A rejected cell may be longer than the 131,072 characters that Python's reader stops at unless told.
 csv.field_size_limit(2**31 - 1)
 
+_FIRST_ROWS = 20_000
+"""Rows over which it is decided how dates and numbers are written, before it is held against every row."""
+
+GROUPS_PER_FILE = 8
+"""Row groups of 122,880 rows in one file of the lake: a change to an order rewrites about a million rows."""
+
+SQL_TYPES = {
+    "string": "VARCHAR",
+    "int32": "INTEGER",
+    "timestamp[us]": "TIMESTAMP",
+    "decimal128(18, 4)": "DECIMAL(18, 4)",
+    "bool": "BOOLEAN",
+}
+"""DuckDB's name of each type that the lake has."""
+
+_IDS = pa.schema([("order_id", pa.string()), ("customer_id", pa.string())])
+
+_PRODUCT = "The amount of a line is quantity × unit price, exactly, rounded half up to 4 places."
+
 _ID_FIELDS = ("customer_id", "order_id", "response_id")
 
 
@@ -41,7 +74,9 @@ class Checked:
     """The outcome of a check: tables in the connection, counts that add up, and what to tell the user.
 
     `accepted_table` has the columns of `crm.schema` for the kind (without the import's id; every contact
-    column) and `_row`, `_line`. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
+    column); those of contacts and responses also `_row`. `staged` are Parquet files that hold the same
+    rows as the lake does, with the import's id `import_id`, where the check has written them already. `attributes`
+    are names and types of custom attributes by header. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
     where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for contacts and responses,
     has the rows replaced by a later row of the same file: `_row`, `_line`, `id`. `responses_table` has the
     answers found in an orders file. `assumed` and `warnings` are sentences. `rows_read` = `accepted` +
@@ -60,6 +95,9 @@ class Checked:
     skipped: int
     assumed: tuple[str, ...]
     warnings: tuple[str, ...]
+    import_id: str = ""
+    staged: tuple[Path, ...] = ()
+    attributes: dict[str, tuple[str, Type]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,17 +117,66 @@ def check(
     options: Pairs[str, str] | None = None,
     *,
     today: date | None = None,
+    known: pa.Table | None = None,
+    attributes: Pairs[str, str] | None = None,
+    unguard: bool = False,
 ) -> Checked:
     """Check all rows of a file and return the tables of accepted and rejected rows and their counts.
 
-    `options` answers questions: `date_order` (dmy, mdy), `decimal` (. or ,), `recommendation` (0-10, yes-no,
-    other). Raises Question when the file leaves such a thing open, MissingColumns when the mapping lacks a
-    required field, UnreadableFile when no cell of the order or response date is a date.
+    `options` answers questions, see `values.OPTIONS`, and says how contacts are found: `key` (customer_id,
+    email, phone) among the contacts `known`, see `derived.rows_to_check`; `country` of phone numbers without
+    a calling code. `attributes` are the names under which custom attributes are stored, by header. `unguard`
+    is for an export of ours, see `derived.rows_to_check`. Raises Question when the file leaves such a thing open, MissingColumns when the mapping lacks a required field, UnreadableFile when no cell of the order or response date is a date.
     """
-    validate(mapping, raw.columns)
+    answers = values.checked_options(options)
+    key: Key = answers.get("key", "customer_id")  # type: ignore[assignment]
+    by_key = {} if key == "customer_id" else {"customer_id": mapping.columns.get(key, "")}
+    validate(
+        replace(mapping, columns={**by_key, **mapping.columns}) if by_key.get("customer_id") else mapping,
+        raw.columns,
+    )
+    rows = rows_to_check(
+        connection, raw, mapping, key=key, country=answers.get("country"), known=known, unguard=unguard
+    )
+    return _Check(
+        connection,
+        raw,
+        mapping,
+        answers,
+        today or datetime.now().astimezone().date(),
+        rows=rows,
+        attributes=attributes,
+    ).run()
+
+
+def check_straight(
+    connection: duckdb.DuckDBPyConnection,
+    raw: RawTable,
+    mapping: Mapping,
+    options: Pairs[str, str] | None = None,
+    *,
+    folder: Path,
+    import_id: str,
+    today: date | None = None,
+    unguard: bool = False,
+) -> Checked | None:
+    """Check and type a file of orders in one reading of it, or return nothing when it needs `check`.
+
+    How dates and numbers are written is decided over the first rows and has to hold for every row: a file in
+    which a single cell is anything else, or a row has any fault, is left to `check`, whose answer for a file
+    accepted here would be the same. The typed rows are in Parquet files in `folder`. Raises MissingColumns.
+    """
+    if mapping.kind == "orders":
+        validate(mapping, raw.columns)
+    if mapping.joined or mapping.constants:
+        return None
+    if raw.straight is None or mapping.kind != "orders" or "order_id" not in mapping.columns:
+        return None
+    if {"feedback", "recommendation"} & mapping.columns.keys():
+        return None
     return _Check(
         connection, raw, mapping, values.checked_options(options), today or datetime.now().astimezone().date()
-    ).run()
+    ).run_straight(raw.straight, folder, import_id, unguard=unguard)
 
 
 class _Check:
@@ -102,22 +189,28 @@ class _Check:
         mapping: Mapping,
         options: dict[str, str],
         today: date,
+        *,
+        rows: Rows | None = None,
+        attributes: Pairs[str, str] | None = None,
     ) -> None:
-        self._connection, self._raw, self._mapping, self._options = connection, raw, mapping, options
+        self._connection, self._mapping, self._options = connection, mapping, options
         self._today = today
         self._kind: Kind = mapping.kind
-        self._columns = mapping.columns
-        self._assumed: list[str] = [raw.dialect.sentence()]
-        self._warnings: list[str] = []
+        rows = rows or Rows(raw, mapping)
+        self._given, self._raw, self._columns = raw, rows.raw, rows.mapping.columns
+        self._key_source = rows.key_source
+        self._attributes = dict(attributes or {})
+        self._assumed: list[str] = [*raw.sentences]
+        self._said, self._warnings = rows.assumed, [*rows.warnings]
         self._problems: list[_Problem] = []
-        self._text = values.Cells(connection, raw.table, list(mapping.columns.values()))
         self._cells = f"{raw.table}_cells"
         self._accepted, self._rejected = f"{raw.table}_accepted", f"{raw.table}_rejected"
         self._skipped, self._responses = f"{raw.table}_skipped", f"{raw.table}_responses"
 
     def run(self) -> Checked:
-        for table in (self._cells, self._accepted, self._rejected, self._skipped, self._responses):
-            self._connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+        self._forget()
+        sources = [*self._columns.values(), *self._mapping.attributes.values()]
+        self._text = values.Cells(self._connection, self._raw.table, sources)
         self._say_columns()
         self._type_cells()
         skipped = responses = False
@@ -135,18 +228,215 @@ class _Check:
             self._connection.execute(f"DROP TABLE IF EXISTS {identifier(self._cells)}")
         return self._outcome(skipped=skipped, responses=responses)
 
+    def _forget(self) -> None:
+        for table in (self._cells, self._accepted, self._rejected, self._skipped, self._responses):
+            drop(self._connection, table)
+
+    # --- flawless orders, in one reading --------------------------------------------------------------
+
+    def run_straight(
+        self, straight: Straight, folder: Path, import_id: str, *, unguard: bool
+    ) -> Checked | None:
+        """Do what `run` does, or give up and return nothing; see `check_straight`."""
+        self._forget()
+        self._say_columns()
+        first = f"{self._raw.table}_first"
+        drop(self._connection, first)
+        self._connection.execute(
+            f"CREATE TABLE {identifier(first)} AS SELECT {', '.join(map(identifier, self._raw.columns))} "
+            f"FROM {identifier(self._raw.table)} LIMIT {_FIRST_ROWS}"
+        )
+        try:
+            self._text = values.Cells(self._connection, first, list(self._columns.values()))
+            query = self._straight_query(import_id, unguard=unguard)
+        except (Question, UnreadableFile):
+            return None
+        finally:
+            drop(self._connection, first)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._connection.execute(f"DELETE FROM {identifier(straight.errors)}")
+        try:
+            self._connection.execute(
+                f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, ROW_GROUPS_PER_FILE {GROUPS_PER_FILE})"
+            )
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None  # the first faulty row ended it
+        files = sorted(folder.iterdir())
+        if not self._all_there(files, straight) or not self._typed_orders(files):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        return replace(
+            self._outcome(skipped=False, responses=False), import_id=import_id, staged=tuple(files)
+        )
+
+    def _straight_query(self, import_id: str, *, unguard: bool) -> str:
+        """Return SQL that types every row, or fails at the first row that has anything the matter."""
+        columns = self._columns
+        names = [column.name for column in KINDS["orders"] if column.name in columns]
+        dates = self._read_dates(["ordered_at"])
+        numeric = [name for name in names if column_of("orders", name).type in {"money", "number"}]
+        numbers = values.numbers(
+            self._text, [columns[name] for name in numeric], decimal=self._options.get("decimal")
+        )
+        self._assumed += numbers.sentences
+        fraction = rf"(?:[{numbers.mark}]\d{{1,4}})?" if numbers.proven else ""
+        plain = literal(rf"[-+]?\d{{1,18}}{fraction}")
+        faults, fields = [], {}
+        for name in ("order_id", "customer_id"):
+            cell = identifier(columns[name])
+            faults.append(f"NOT {_is_plain(cell)} OR length({cell}) > {MAX_ID}")
+            if unguard:
+                faults.append(_begins_guarded(cell))
+            fields[name] = cell
+        fields["ordered_at"] = "moment"
+        fields["day"] = _days("moment").removesuffix(' AS "day"')
+        faults.append(
+            f"moment IS NULL OR moment NOT BETWEEN TIMESTAMP '{FIRST_YEAR}-01-01' "
+            f"AND TIMESTAMP '{LAST_YEAR}-12-31 23:59:59.999999'"
+        )
+        required = {"amount"} if "amount" in columns else {"quantity", "unit_price"}
+        for name in numeric:
+            cell = self._text.trimmed(columns[name])
+            faults.append(
+                f"NOT regexp_full_match({cell}, {plain})" + ("" if name in required else f" AND {cell} <> ''")
+            )
+            text = cell if numbers.mark == "." else f"replace({cell}, ',', '.')"
+            fields[name] = (
+                f"TRY_CAST({text} AS {_MONEY})"
+                if name in required
+                else f"TRY_CAST(NULLIF({text}, '') AS {_MONEY})"
+            )
+            if name in required:
+                faults.append(f"{fields[name]} IS NULL")
+        if "amount" not in columns:
+            factors = [fields[name].replace(_MONEY, _FACTOR) for name in ("quantity", "unit_price")]
+            fields["amount"] = f"TRY_CAST({factors[0]} * {factors[1]} AS {_MONEY})"
+            faults.append(f"{fields['amount']} IS NULL")
+            self._assumed.append(_PRODUCT)
+        for name in ("product", "category", "channel", "currency"):
+            if name in columns:
+                cell = identifier(columns[name])
+                if unguard:
+                    faults.append(_begins_guarded(cell))
+                # A text that may be nothing but blanks is left to the other way; most do not even begin with one.
+                blank = f"{cell} <> '' AND trim({cell}, {BLANKS}) = ''"
+                faults.append(f"NOT {_is_plain(cell)} AND {blank}")
+                fields[name] = f"nullif({cell}, '')"
+        fields["import_id"] = literal(import_id)
+        # On a number, which is copied for nothing; texts would be copied a second time.
+        fields["day"] = (
+            f"CASE WHEN {' OR '.join(f'({fault})' for fault in faults)} THEN error('fault') ELSE {fields['day']} END"
+        )
+        typed = ", ".join(
+            f"CAST({fields.get(field.name, 'NULL')} AS {SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
+            for field in ORDERS
+        )
+        return f"SELECT {typed} FROM (SELECT *, {dates.sql[columns['ordered_at']]} AS moment FROM {identifier(self._raw.table)})"
+
+    def _all_there(self, files: list[Path], straight: Straight) -> bool:
+        """Return whether every row of the file stands in the files written, and some as we split them ourselves."""
+        errors = one_row(self._connection, f"SELECT count(*) FROM {identifier(straight.errors)}")[0]
+        counts = [pq.ParquetFile(file).metadata.num_rows for file in files]
+        if errors or sum(counts) != self._raw.row_count:
+            return False
+        # DuckDB writes the row groups in any order, so a witness is looked for by what it says.
+        ids = ("order_id", "customer_id")
+        places = [self._raw.columns.index(self._columns[name]) for name in ids]
+        said = [
+            [cells[place] if place < len(cells) else "" for place in places]
+            for cells in straight.witnesses.values()
+        ]
+        witnesses = pa.table({name: [row[at] for row in said] for at, name in enumerate(ids)}, schema=_IDS)
+        self._connection.register("_witnesses", witnesses)
+        try:
+            (missing,) = one_row(
+                self._connection,
+                "SELECT count(*) FROM _witnesses w ANTI JOIN (SELECT order_id, customer_id FROM "
+                f"read_parquet({_listed(files)}) WHERE order_id IN (SELECT order_id FROM _witnesses)) "
+                "USING (order_id, customer_id)",
+            )
+        finally:
+            self._connection.unregister("_witnesses")
+        return not missing
+
+    def _typed_orders(self, files: list[Path]) -> bool:
+        """Make the tables of the outcome from typed rows; return False where an order has two customers."""
+        cells = identifier(self._cells)
+        names = ", ".join(identifier(name) for name in ORDERS.names if name != "import_id")
+        rows = f"read_parquet({_listed(files)})"
+        self._connection.execute(f"CREATE VIEW {cells} AS SELECT {names}, 0 AS problem FROM {rows}")
+        self._connection.execute(f"CREATE VIEW {identifier(self._accepted)} AS SELECT {names} FROM {rows}")
+        self._connection.execute(
+            f'CREATE TABLE {identifier(self._rejected)} (_row BIGINT, _line BIGINT, "column" VARCHAR, value VARCHAR, '
+            "reason VARCHAR, advice VARCHAR, derived_id VARCHAR)"
+        )
+        # Rows of an order that are all different set as many bits as there are rows, in one of two words: only
+        # orders that do not are looked at again.
+        marked = (
+            f"SELECT order_id, count(*) AS n, min(owner) AS one, max(owner) AS other, "
+            "bit_or(1::UBIGINT << (mark & 63)::UBIGINT) AS low, bit_or(1::UBIGINT << ((mark >> 6) & 63)::UBIGINT) AS high "
+            "FROM (SELECT order_id, hash(customer_id) AS owner, hash(ordered_at, amount, product) AS mark "
+            f"FROM {cells}) GROUP BY order_id"
+        )
+        torn, doubtful = one_row(
+            self._connection,
+            "SELECT coalesce(bool_or(one <> other), false), "
+            f"list(order_id) FILTER (bit_count(low) < n AND bit_count(high) < n) FROM ({marked})",
+        )
+        if torn:
+            return False
+        twice = 0
+        if doubtful:
+            self._connection.register(
+                "_doubtful_orders", pa.table({"order_id": pa.array(doubtful, pa.string())})
+            )
+            try:
+                (twice,) = one_row(
+                    self._connection,
+                    f"SELECT count(*) - count(DISTINCT hash({names})) FROM {cells} "
+                    "WHERE order_id IN (SELECT order_id FROM _doubtful_orders)",
+                )
+            finally:
+                self._connection.unregister("_doubtful_orders")
+        if twice:  # alike when typed; alike cell for cell is for the file to say
+            twice = self._repeated_rows()
+        padded = self._warn_of_rows("ordered_at", twice)
+        self._warn_of_padding(padded)
+        self._warn_of_currencies()
+        drop(self._connection, self._cells)
+        return True
+
     # --- what is said -------------------------------------------------------------------------------
 
     def _say_columns(self) -> None:
-        raw, columns = self._raw, self._columns
+        raw, columns = self._given, self._columns
         if raw.blank_lines:
             self._assumed.append(f"{_count(raw.blank_lines, 'blank line')} left out.")
-        pairs = ", ".join(
-            f"{column_of(self._kind, name).title} from “{source}”" for name, source in columns.items()
+        mapping = self._mapping
+        pairs = [
+            f"{column_of(self._kind, name).title} from “{source}”" for name, source in mapping.columns.items()
+        ]
+        pairs += [
+            f"{column_of(self._kind, name).title} from {' and '.join(f'“{source}”' for source in sources)} joined"
+            for name, sources in mapping.joined.items()
+        ]
+        pairs += [
+            f"{column_of(self._kind, name).title} “{text}” for every row"
+            for name, text in mapping.constants.items()
+        ]
+        kept = [f"“{source}”" for source in mapping.attributes.values()]
+        used = {*mapping.columns.values(), *mapping.attributes.values()}
+        used |= {source for sources in mapping.joined.values() for source in sources}
+        unused = [name for name in raw.columns if name not in used]
+        self._assumed.append(
+            ", ".join(pairs)
+            + (f"; kept as attributes: {', '.join(kept)}" if kept else "")
+            + (f"; not used: {', '.join(f'“{name}”' for name in unused)}" if unused else "")
+            + "."
         )
-        unused = [name for name in raw.columns if name not in columns.values()]
-        left = f"; not used: {', '.join(f'“{name}”' for name in unused)}" if unused else ""
-        self._assumed.append(f"{pairs}{left}.")
+        self._assumed += self._said
         for name, source in columns.items():
             if column_of(self._kind, name).type == "money" and _says_multiple(source):
                 self._warnings.append(
@@ -187,9 +477,7 @@ class _Check:
                 blank = f"({blank} OR lower({self._text.trimmed(source)}) IN {words(NOT_GIVEN)})"
             inner.append(f"{blank} AS {name}_blank")
             if name in required:
-                self._problems.append(
-                    _Problem(f"{name}_blank", source, f"The {_lower(title)} is empty.", "Fill in the cell.")
-                )
+                self._problems += self._blank_problems(name, source, title)
             if name in _ID_FIELDS:
                 inner.append(f"{identifier(source)} AS {name}")
                 outer.append(f"CASE WHEN {name}_blank THEN NULL ELSE {name} END AS {name}")
@@ -229,13 +517,35 @@ class _Check:
                 if name == "email":
                     self._problems.append(
                         _Problem(
-                            f"NOT {name}_blank AND NOT regexp_full_match(trim({name}, {BLANKS}), '[^@]+@[^@]+')",
-                            source, "The e-mail address is not one: it needs one @ with text on both sides.",
+                            f"NOT {name}_blank AND {addresses.email_problem_sql(f'trim({name}, {BLANKS})')}",
+                            source, "The e-mail address is not one, such as name@example.com.",
                             "Correct the address, or leave the cell empty.",
                         )
                     )  # fmt: skip
+                elif name == "phone":
+                    found = addresses.phones(
+                        self._text,
+                        source,
+                        country=self._options.get("country"),
+                        country_source=self._columns.get("country"),
+                    )
+                    self._warnings += found.warnings
+                    inner.append(f"{found.problem} AS phone_bad")
+                    self._problems.append(
+                        _Problem(
+                            "NOT phone_blank AND phone_bad",
+                            source,
+                            addresses.PHONE_REASON,
+                            addresses.PHONE_ADVICE,
+                        )
+                    )
         if self._kind == "orders":
             outer.append(self._amount())
+        if self._key_source is not None:
+            inner.append(SEVERAL)
+        if self._attributes:
+            inner.append(f"{self._attributes_sql()} AS attributes")
+            outer.append("attributes")
         self._problems += last
         if self._kind == "responses":
             given = [name for name in ("feedback", "recommendation") if name in names]
@@ -255,6 +565,30 @@ class _Check:
             f"CASE {cases} ELSE 0 END::INTEGER AS problem, NULL::VARCHAR AS owner "
             f"FROM (SELECT *{money} FROM (SELECT {', '.join(inner)} FROM {identifier(self._raw.table)}))"
         )
+
+    def _blank_problems(self, name: str, source: str, title: str) -> list[_Problem]:
+        if name != "customer_id" or self._key_source is None:
+            return [_Problem(f"{name}_blank", source, f"The {_lower(title)} is empty.", "Fill in the cell.")]
+        key = _lower(column_of("contacts", self._options["key"]).title)
+        return [
+            _Problem(
+                SEVERAL, self._key_source, f"Several customers have this {key}.",
+                "Give one of them another, or find the customers by their ID.",
+            ),
+            _Problem(
+                f"{name}_blank", self._key_source, f"The {key} is empty, and the row has no customer ID.",
+                "Fill in the cell.",
+            ),
+        ]  # fmt: skip
+
+    def _attributes_sql(self) -> str:
+        """Return SQL of a row's custom attributes as a JSON object: name → text, null for an empty cell."""
+        pairs = []
+        for title, name in self._attributes.items():
+            source = self._mapping.attributes[title]
+            cell = identifier(source)
+            pairs.append(f"{literal(name)}, CASE WHEN {self._text.trimmed(source)} <> '' THEN {cell} END")
+        return f"json_object({', '.join(pairs)})::VARCHAR"
 
     def _read_dates(self, names: list[str]) -> values.Dates:
         sources = [self._columns[name] for name in names]
@@ -318,9 +652,7 @@ class _Check:
     def _amount(self) -> str:
         if "amount" in self._columns:
             return f"TRY_CAST(CASE WHEN NOT amount_blank THEN amount_text END AS {_MONEY}) AS amount"
-        self._assumed.append(
-            "The amount of a line is quantity × unit price, exactly, rounded half up to 4 places."
-        )
+        self._assumed.append(_PRODUCT)
         self._problems.append(
             _Problem(
                 f"TRY_CAST(total AS {_MONEY}) IS NULL", self._columns["quantity"],
@@ -457,11 +789,8 @@ class _Check:
         texts = ", ".join(
             self._field(name, "VARCHAR") for name in ("product", "category", "channel", "currency")
         )
-        line = "1::INTEGER"  # a derived order has one line
-        if "order_id" in self._columns:
-            line = "row_number() OVER (PARTITION BY order_id ORDER BY _row)::INTEGER"
         self._connection.execute(
-            f"CREATE TABLE {identifier(self._accepted)} AS SELECT order_id, {line} AS line, customer_id, ordered_at, "
+            f"CREATE TABLE {identifier(self._accepted)} AS SELECT order_id, customer_id, ordered_at, "
             f"{_days('ordered_at')}, amount, {self._field('quantity', _MONEY)}, {self._field('unit_price', _MONEY)}, "
             f"{texts}, _row, _line FROM {identifier(self._cells)} WHERE problem = 0"
         )
@@ -524,6 +853,8 @@ class _Check:
                 "yes/no": "BOOLEAN",
             }
             fields = [self._field(column.name, kinds[column.type]) for column in KINDS["contacts"]]
+            if self._attributes:
+                fields.append("attributes")
         else:
             kinds = {"recommendation": "INTEGER", "recommended": "BOOLEAN"}
             fields = []
@@ -580,42 +911,16 @@ class _Check:
     # --- warnings -----------------------------------------------------------------------------------
 
     def _warn(self) -> None:
-        cells, raw = identifier(self._cells), identifier(self._raw.table)
-        names = ", ".join(map(identifier, self._raw.columns))
         if self._kind != "contacts":
             moment = "ordered_at" if self._kind == "orders" else "responded_at"
-            (future,) = one_row(
-                self._connection,
-                f"SELECT count(*) FROM {cells} WHERE problem = 0 AND {moment}::DATE > DATE '{self._today.isoformat()}'",
-            )
-            if future:
-                self._warnings.append(f"{_count(future, 'row')} dated after today.")
-            (twice,) = one_row(
-                self._connection, f"SELECT count(*) - count(DISTINCT hash({names})) FROM {raw}"
-            )
-            if twice:
-                self._warnings.append(
-                    f"{_count(twice, 'row')} the same as an earlier row, cell for cell; all were kept."
-                )
-            rows, customers, most, customer = one_row(
-                self._connection,
-                "SELECT coalesce(sum(n), 0), count(*), max(n), arg_max(customer_id, n) FROM (SELECT customer_id, "
-                f"count(*) AS n FROM {cells} WHERE problem = 0 GROUP BY customer_id)",
-            )
-            if customers > 1 and rows >= 20 and most * 2 > rows:
-                self._warnings.append(
-                    f"The customer {customer} has {most:,} of {rows:,} rows: perhaps a stand-in for unknown customers."
-                )
+            self._warn_of_rows(moment, self._repeated_rows())
         source = self._columns["customer_id"]
         (padded,) = one_row(
             self._connection,
             f"SELECT count(DISTINCT {identifier(source)}) FROM {identifier(self._raw.table)} "
             f"WHERE {identifier(source)} <> {self._text.trimmed(source)} AND {self._text.trimmed(source)} <> ''",
         )
-        if padded:
-            self._warnings.append(
-                f"{_count(padded, 'customer ID')} with blanks before or after, kept as the file writes them."
-            )
+        self._warn_of_padding(padded)
         if self._kind == "orders":
             self._warn_of_orders()
         else:
@@ -625,6 +930,71 @@ class _Check:
                 self._warnings.append(
                     f"{_count(skipped, 'row')} skipped because a later row of the file has the same {what} ID."
                 )
+
+    def _repeated_rows(self) -> int:
+        """Return how many rows are the same as an earlier one, cell for cell."""
+        names = ", ".join(map(identifier, self._given.columns))
+        (twice,) = one_row(
+            self._connection,
+            f"SELECT count(*) - count(DISTINCT hash({names})) FROM {identifier(self._given.table)}",
+        )
+        return int(twice)
+
+    def _warn_of_rows(self, moment: str, twice: int) -> int:
+        """Say what is odd about the rows as a whole, and return how many customer IDs end in a blank."""
+        cells = identifier(self._cells)
+        ends = " OR ".join(
+            f"suffix(customer_id, {literal(blank)})" for blank in (*" \t\r\n", *values.ODD_BLANKS)
+        )
+        future, gap_from, gap_to, gap = self._span(moment)
+        if future:
+            self._warnings.append(f"{_count(future, 'row')} dated after today.")
+        if gap:
+            self._warnings.append(
+                f"No row is dated between {gap_from} and {gap_to}, {gap:,} days: perhaps something is missing."
+            )
+        if twice:
+            self._warnings.append(
+                f"{_count(twice, 'row')} the same as an earlier row, cell for cell; all were kept."
+            )
+        rows, customers, most, customer, padded = one_row(
+            self._connection,
+            "SELECT coalesce(sum(n), 0), count(*), max(n), arg_max(customer_id, n), "
+            f"count(*) FILTER ({ends}) FROM (SELECT customer_id, count(*) AS n FROM {cells} WHERE problem = 0 GROUP BY customer_id)",
+        )
+        if customers > 1 and rows >= 20 and most * 2 > rows:
+            self._warnings.append(
+                f"The customer {customer} has {most:,} of {rows:,} rows: perhaps a stand-in for unknown customers."
+            )
+        return int(padded)
+
+    def _span(self, moment: str) -> tuple[int, date | None, date | None, int]:
+        """Return how many rows are dated after today, and the ends and length of a gap in time, if there is one.
+
+        A gap is a stretch without a row that is longer than 30 days and than 10 times the longest of the
+        ordinary ones, the shorter 95 in 100 of the stretches between days with rows.
+        """
+        today = f"DATE '{self._today.isoformat()}'"
+        rows = self._connection.execute(
+            f"WITH days AS (SELECT {moment}::DATE AS d, count(*) AS n FROM {identifier(self._cells)} WHERE problem = 0 "
+            "GROUP BY 1), steps AS (SELECT d, n, lead(d) OVER (ORDER BY d) AS next FROM days) "
+            f"SELECT (SELECT coalesce(sum(n), 0) FROM days WHERE d > {today}), d, next, next - d AS days FROM steps "
+            f"WHERE next <= {today} AND days > 30 AND days > 10 * (SELECT quantile_disc(next - d, 0.95) FROM steps "
+            "WHERE next IS NOT NULL) ORDER BY days DESC, d LIMIT 1"
+        ).fetchall()
+        if rows:
+            return int(rows[0][0]), rows[0][1], rows[0][2], int(rows[0][3])
+        (future,) = one_row(
+            self._connection,
+            f"SELECT count(*) FROM {identifier(self._cells)} WHERE problem = 0 AND {moment}::DATE > {today}",
+        )
+        return int(future), None, None, 0
+
+    def _warn_of_padding(self, padded: int) -> None:
+        if padded:
+            self._warnings.append(
+                f"{_count(padded, 'customer ID')} with blanks before or after, kept as the file writes them."
+            )
 
     def _warn_of_orders(self) -> None:
         cells = identifier(self._cells)
@@ -639,15 +1009,7 @@ class _Check:
             self._warnings.append(
                 f"{_count(rounded, 'number')} of “{source}” with more than 4 decimal places, rounded half up to 4."
             )
-        if "currency" in self._columns:
-            (currencies,) = one_row(
-                self._connection,
-                f"SELECT string_agg(DISTINCT currency, ', ' ORDER BY currency) FROM {cells} WHERE problem = 0",
-            )
-            if currencies and ", " in currencies:
-                self._warnings.append(
-                    f"The amounts are in several currencies ({currencies[:80]}) and are added as they stand."
-                )
+        self._warn_of_currencies()
         if "order_id" in self._columns:
             (torn,) = one_row(
                 self._connection,
@@ -656,9 +1018,22 @@ class _Check:
             )
             if torn:
                 self._warnings.append(
-                    f"{_count(torn, 'order')} with some lines accepted and some rejected: mend them in the whole file and "
-                    "import that again, for an order named again is replaced."
+                    f"{_count(torn, 'order')} with some lines accepted and some rejected: their totals are wrong until "
+                    "the mended file of rejected rows, which adds those lines to them, is imported."
                 )
+
+    def _warn_of_currencies(self) -> None:
+        if "currency" not in self._columns:
+            return
+        (currencies,) = one_row(
+            self._connection,
+            "SELECT string_agg(DISTINCT currency, ', ' ORDER BY currency) "
+            f"FROM {identifier(self._cells)} WHERE problem = 0",
+        )
+        if currencies and ", " in currencies:
+            self._warnings.append(
+                f"The amounts are in several currencies ({currencies[:80]}) and are added as they stand."
+            )
 
     # --- outcome ------------------------------------------------------------------------------------
 
@@ -689,6 +1064,25 @@ class _Check:
             assumed=tuple(self._assumed),
             warnings=tuple(self._warnings),
         )
+
+
+def _is_plain(cell: str) -> str:
+    """Return SQL that is true of a cell that is not empty and does not begin with a blank of any kind.
+
+    Comparing the first bytes is all it takes for most cells; a function for each kind of blank took as long
+    as reading the file.
+    """
+    odd = " OR ".join(f"starts_with({cell}, {literal(blank)})" for blank in values.ODD_BLANKS)
+    return f"({cell} >= '!' AND NOT ({cell} >= {literal(min(values.ODD_BLANKS))} AND ({odd})))"
+
+
+def _begins_guarded(cell: str) -> str:
+    """Return SQL that is true of a cell that begins with an apostrophe."""
+    return f"({cell} >= '''' AND {cell} < '(')"
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(str(file)) for file in files)}]"
 
 
 def _date_problems(name: str, source: str, title: str, example: str) -> list[_Problem]:

@@ -5,14 +5,23 @@ a word. The splitter is the careful one: a bit slower than DuckDB, it survives s
 damaged bytes and lines of any length, and loses nothing.
 """
 
-import codecs
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crm.errors import UnreadableFile
+from crm.imports.encodings import encoding_name, find_encoding_of, is_other_encoding, is_utf8
+
+if TYPE_CHECKING:
+    from crm.imports.formats import Reading  # which takes its delimiters from here
+
+__all__ = ["BOM", "MAX_CELL", "MAX_COLUMNS", "MAX_LINE", "NOT_TEXT", "NO_DELIMITER", "NUL_BYTE", "STRAY_QUOTE",
+           "UNTERMINATED", "WHITESPACE", "Dialect", "Record", "detect", "is_other_encoding", "is_value", "lines_of",
+           "records"]  # fmt: skip
 
 WHITESPACE = "whitespace"
 """Delimiter of a file whose columns are set apart by runs of blanks."""
@@ -24,7 +33,7 @@ MAX_LINE = 64 << 20
 MAX_CELL = 16 << 20
 MAX_COLUMNS = 4096
 
-BOM = codecs.BOM_UTF8
+BOM = b"\xef\xbb\xbf"
 
 _NAMES = {
     ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", ":": "colons",
@@ -49,16 +58,22 @@ class Dialect:
 
     `delimiter` is one character, or WHITESPACE for runs of blanks. `quote` is empty when cells are never
     quoted. `escape` is what stands before a quotation mark inside a quoted cell: the mark itself, or a
-    backslash. `skip_lines` counts the lines above the table. `newline` is `\n`, `\r\n` or `\r`.
+    backslash. `header_rows` is 0 when no row names the columns, 2 when two rows do together. `skip_lines`
+    counts the lines above the table. `newline` is `\n`, `\r\n` or `\r`.
     """
 
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
     escape: str = '"'
-    header: bool = True
+    header_rows: int = 1
     skip_lines: int = 0
     newline: str = "\n"
+
+    @property
+    def header(self) -> bool:
+        """Whether a row, or several together, name the columns."""
+        return self.header_rows > 0
 
     def sentence(self) -> str:
         """Return in one sentence what was assumed about the file."""
@@ -68,7 +83,7 @@ class Dialect:
             cells = "a single column"
         else:
             cells = f"columns separated by {_NAMES.get(self.delimiter, repr(self.delimiter))}"
-        parts = [f"Read as {self.encoding.upper()} text with {cells}"]
+        parts = [f"Read as {encoding_name(self.encoding)} text with {cells}"]
         if self.quote and self.quote != '"':
             parts.append(f"cells quoted with {self.quote}")
         if self.escape == "\\":
@@ -76,7 +91,10 @@ class Dialect:
         if self.skip_lines:
             lines = "the first line" if self.skip_lines == 1 else f"the first {self.skip_lines} lines"
             parts.append(f"{lines} left out as standing above the table")
-        parts.append("the first row names the columns" if self.header else "no header row")
+        if self.header_rows > 1:
+            parts.append(f"the first {self.header_rows} rows together name the columns")
+        else:
+            parts.append("the first row names the columns" if self.header else "no header row")
         return ", ".join(parts) + "."
 
 
@@ -181,10 +199,19 @@ class _Splitter:
 
     def __init__(self, delimiter: str, quote: str, backslash: bool) -> None:
         self._delimiter, self._quote, self._backslash = delimiter, quote, backslash
-        # Never used without a quotation mark, for then no cell begins with one.
-        self._special = re.compile("[" + re.escape(quote or '"') + (r"\\" if backslash else "") + "]")
+        # What stands inside a quoted cell, up to the mark that closes it. Never used without a mark, for then
+        # no cell begins with one. Nothing is tried twice, so that the time grows with the length alone.
+        mark = re.escape(quote or '"')
+        inside = (
+            rf"[^{mark}\\]*+(?:\\.?[^{mark}\\]*+)*+"
+            if backslash
+            else rf"[^{mark}]*+(?:{mark}{mark}[^{mark}]*+)*+"
+        )
+        self._inside = re.compile(inside, re.DOTALL)
         self._escaped = re.compile(r"\\([" + re.escape(delimiter + quote) + r"\\])")
-        self._plain = re.compile(r"(?:\\.|[^\\" + re.escape(delimiter) + r"])*\\?", re.DOTALL)
+        bare = r"[^\\" + re.escape(delimiter) + "]*+"
+        self._plain = re.compile(rf"{bare}(?:\\.{bare})*+\\?", re.DOTALL)
+        self._blank = "" if delimiter == " " else " "
         self.start()
 
     def start(self) -> None:
@@ -196,39 +223,29 @@ class _Splitter:
         """Take one more line, `ending` being the end of the line before; return closed, open or stray."""
         if self._parts is not None:
             self._parts.append(ending)
-        delimiter, quote = self._delimiter, self._quote
+        delimiter, quote, blank = self._delimiter, self._quote, self._blank
         position, end = 0, len(body)
         while True:
             if self._parts is None:
                 mark = position
-                while body[mark : mark + 1] == " ":
+                while blank and body[mark : mark + 1] == blank:
                     mark += 1
                 if not quote or body[mark : mark + 1] != quote:
                     stop = self._end_of_plain_cell(body, position)
                     cell = body[position:stop]
-                    self.cells.append(self._escaped.sub(r"\1", cell) if self._backslash else cell)
+                    self.cells.append(self._unescaped(cell) if self._backslash else cell)
                     if stop >= end:
                         return "closed"
                     position = stop + len(delimiter)
                     continue
                 self._parts, position = [], mark + 1
-            found = self._special.search(body, position)
-            if found is None:
-                self._parts.append(body[position:])
+            found = self._inside.match(body, position)
+            at = found.end() if found else end
+            self._parts.append(self._unescaped(body[position:at]))
+            if at >= end:
                 return "open"
-            at = found.start()
-            self._parts.append(body[position:at])
-            following = body[at + 1 : at + 2]
-            if body[at] == "\\" and self._backslash:
-                self._parts.append(following if following in {quote, "\\", delimiter} else "\\" + following)
-                position = at + 2
-                continue
-            if following == quote and not self._backslash:
-                self._parts.append(quote)
-                position = at + 2
-                continue
             stop = at + 1
-            while body[stop : stop + 1] == " ":
+            while blank and body[stop : stop + 1] == blank:
                 stop += 1
             if stop < end and body[stop] != delimiter:
                 return "stray"
@@ -237,6 +254,11 @@ class _Splitter:
             if stop >= end:
                 return "closed"
             position = stop + len(delimiter)
+
+    def _unescaped(self, piece: str) -> str:
+        if self._backslash:
+            return self._escaped.sub(r"\1", piece)
+        return piece.replace(self._quote * 2, self._quote)
 
     def _end_of_plain_cell(self, body: str, position: int) -> int:
         if self._backslash:
@@ -249,29 +271,16 @@ class _Splitter:
 # --- detection ---------------------------------------------------------------------------------------
 
 
-_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b"PAR1", "a Parquet file", "Save it as CSV with UTF-8 encoding and import that."),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old kind (.xls)",
-     "Open it in Excel, choose Save As, CSV UTF-8, and import that file."),
-    (b"%PDF", "a PDF document", "Export the table it was made from as CSV and import that."),
-    (b"\x1f\x8b", "a file compressed with gzip", "Unpack it and import the file inside."),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it and import the file inside."),
-    (b"Rar!", "a RAR archive", "Unpack it and import the file inside."),
-    (b"SQLite format 3", "an SQLite database", "Export the table as CSV and import that."),
-    (b"\x89PNG", "a picture", "Choose the file that holds the table."),
-    (b"\xff\xd8\xff", "a picture", "Choose the file that holds the table."),
-    (b"GIF8", "a picture", "Choose the file that holds the table."),
-)  # fmt: skip
 _SAVE_AS = "Open the file in the program it comes from, save it as CSV with UTF-8 encoding, and import that."
-
-# Control characters, but for line ends, tabs and those that serve as separators.
-_NEVER_IN_TEXT = bytes({*range(0x02, 0x09), *range(0x0E, 0x1A), 0x7F})
+_AGAIN = "Check that the export finished, and choose it again."
+_NO_ROWS = "The file has a header and no rows below it.", _AGAIN
 
 _HEAD = 256 << 10
 _WINDOW = 64 << 10
 _HEAD_RECORDS = 1000
 _WINDOW_RECORDS = 200
 _MAX_PREAMBLE = 30
+_FEW_LINES = 10
 
 _NUMBER = re.compile(
     r"[-+(]?\s?[¥￥$€£]?\s?[-+]?(\d{1,3}([.,' \u00a0\u202f]\d{3})+|\d+)?([.,]\d+)?([eE][-+]?\d+)?\s?[%€$£元)]?-?"
@@ -284,118 +293,103 @@ _EMAIL = re.compile(r"[^@\s,;|]+@[^@\s,;|]+\.[^@\s,;|]+")
 _WORDS = re.compile(r"[\w .&%/+()*#@!?'’“”„-]+")
 
 
-def detect(path: Path) -> Dialect:
+def detect(path: Path, reading: "Reading | None" = None) -> Dialect:
     """Return how the text file at `path` writes its table, judged from its head and two places further on.
 
-    Raises UnreadableFile when it is empty, not text, not UTF-8, or has a header and nothing below it.
+    What `reading` says is taken as given, be it likely or not; its encoding and sheet are not looked at, for
+    the file is UTF-8 by now. Raises UnreadableFile when it is empty, not text, not UTF-8, or has a header
+    and nothing below it.
     """
+    if reading is None:
+        from crm.imports.formats import Reading
+
+        reading = Reading()
     size = path.stat().st_size
     if size == 0:
-        raise UnreadableFile("The file is empty.", "Check that the export finished, and choose it again.")
+        raise UnreadableFile("The file is empty.", _AGAIN)
     length = min(_HEAD, size)
     while True:
         with path.open("rb") as file:
             head = file.read(length)
-        _refuse_other_formats(head)
-        if length == size or len(head.splitlines()) > 10 or length >= MAX_LINE:
-            break
+        if length == size or len(head.splitlines()) > _FEW_LINES or length >= MAX_LINE:
+            # A cell that is still open at the sample's end may be a long one, or never closed.
+            dialect, tasted = _found(path, head, reading, whole=length == size)
+            if length == size or tasted > _FEW_LINES or length > MAX_CELL:
+                return dialect
         length = min(size, length * 8)
-    encoding_of(head, whole=length == size)
-    text = head.removeprefix(BOM)
-    newline = _newline(text)
-    lines = _lines(text, newline, cut=length < size)
+
+
+def _found(path: Path, head: bytes, reading: "Reading", *, whole: bool) -> tuple[Dialect, int]:
+    """Return the dialect judged from the file's head, and how many records of it could be read."""
+    _refuse_other_encodings(head)
+    newline = _newline(head)
+    lines = _lines(head.removeprefix(BOM), newline, cut=not whole)
     if not any(line.strip() for line in lines):
-        raise UnreadableFile(
-            "The file holds nothing but blank lines.", "Check that the export finished, and choose it again."
-        )
+        raise UnreadableFile("The file holds nothing but blank lines.", _AGAIN)
     declared = re.match(rb"sep=([\x01-\x7e])\s*$", lines[0])
-    samples = [_Sample(lines[1:] if declared else lines, length < size, _HEAD_RECORDS)]
+    above = 1 if declared else 0
+    if reading.skip_lines is not None:
+        declared = declared if reading.skip_lines else None
+        above = reading.skip_lines
+    cut = not whole
+    if above > 1:
+        lines, cut = _lines_below(path, newline, above, len(head))
+    else:
+        lines = lines[above:]
+    if not any(line.strip() for line in lines):
+        raise UnreadableFile(*_NO_ROWS)
+    samples = [_Sample(lines, cut, _HEAD_RECORDS)]
+    size = path.stat().st_size
     for share in (1, 2):
         start = size * share // 3
-        if start > length and size - start > _WINDOW:
+        if start > len(head) and size - start > _WINDOW:
             with path.open("rb") as file:
                 file.seek(start)
                 window = _lines(file.read(_WINDOW), newline, cut=True)[1:]
             samples.append(_Sample(window, True, _WINDOW_RECORDS))
-    best = _best(samples, newline, [declared[1].decode()] if declared else list(_DELIMITERS))
-    if best.delimiter == NO_DELIMITER:
-        best = _whitespace(samples, newline) or best
-    dialect = _with_header(best, samples[0])
-    if declared:
-        dialect = replace(dialect, skip_lines=dialect.skip_lines + 1)
-    return dialect
+    if reading.delimiter == WHITESPACE:
+        best = Dialect(delimiter=WHITESPACE, quote="", escape="", newline=newline)
+    else:
+        delimiters = list(_DELIMITERS)
+        if reading.delimiter is not None or declared:
+            delimiters = [reading.delimiter or (declared[1].decode() if declared else "")]
+        best = _best(samples, newline, delimiters, reading.quote)
+        if best.delimiter == NO_DELIMITER and reading.delimiter is None and reading.quote is None:
+            best = _whitespace(samples, newline) or best
+    taken = _taste(samples[0], best)
+    if cut and len(taken) <= _FEW_LINES and len(head) <= MAX_CELL:
+        return best, len(taken)  # to be looked at again with more of the file
+    return _with_header(best, taken, reading, above), len(taken)
 
 
-def encoding_of(data: bytes, *, whole: bool) -> str:
-    """Return `utf-8` if that is what `data` is written in, single damaged bytes allowed.
-
-    `whole` says that `data` is not cut off at its end. Raises UnreadableFile naming what was found instead.
-    """
-    for mark, name in ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
-                       (b"\xfe\xff", "UTF-16")):  # fmt: skip
-        if data.startswith(mark):
-            raise _other_encoding(name)
-    if data.count(b"\0") * 100 > len(data):
-        pairs = data[:4096]
-        if max(pairs[0::2].count(0), pairs[1::2].count(0)) * 5 > len(pairs):
-            raise _other_encoding("UTF-16")
-        raise UnreadableFile("The file is not text: it holds binary data.", _SAVE_AS)
-    if (len(data) - len(data.translate(None, _NEVER_IN_TEXT))) * 50 > len(data):
-        raise UnreadableFile("The file is not text: it holds binary data.", _SAVE_AS)
-    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(data, final=whole)
-    damaged = len(re.findall("[\udc80-\udcff]", text))
-    if is_other_encoding(sound=sum(1 for sign in text if sign > "\x7f") - damaged, damaged=damaged):
-        raise _other_encoding(_guess_encoding(data))
-    return "utf-8"
+def _lines_below(path: Path, newline: str, above: int, enough: int) -> tuple[list[bytes], bool]:
+    """Return `enough` bytes of the lines below the first `above` ones, and whether the file goes on after them."""
+    found: list[bytes] = []
+    length = 0
+    for line in islice(lines_of(path, newline), above, None):
+        if length > enough and len(found) > _FEW_LINES:
+            return found, True
+        found.append(line)
+        length += len(line)
+    return found, False
 
 
-def is_other_encoding(*, sound: int, damaged: int) -> bool:
-    """Return whether a text with so many sound and damaged characters beyond ASCII is not UTF-8 at all."""
-    return damaged * 10 > sound
-
-
-def _other_encoding(name: str) -> UnreadableFile:
-    return UnreadableFile(f"The file is text in another encoding ({name}), not in UTF-8.", _SAVE_AS)
-
-
-def _guess_encoding(data: bytes) -> str:
-    try:
-        text = codecs.getincrementaldecoder("gb18030")().decode(data)
-    except UnicodeDecodeError:
-        return "probably Western European, Windows-1252"
-    foreign = [sign for sign in text if sign > "\x7f"]
-    chinese = sum("一" <= sign <= "鿿" for sign in foreign)
-    if chinese * 2 > len(foreign):
-        return "probably Chinese, GB18030"
-    return "probably Western European, Windows-1252"
-
-
-def _refuse_other_formats(head: bytes) -> None:
-    if head.startswith(b"PK\x03\x04"):
-        if b"[Content_Types].xml" in head or b"xl/" in head:
-            raise UnreadableFile(
-                "This is an Excel workbook, not a text file.",
-                "Open it in Excel, choose Save As, CSV UTF-8, and import that file.",
-            )
-        raise UnreadableFile("This is a ZIP archive.", "Unpack it and import the file inside.")
-    for signature, what, hint in _SIGNATURES:
-        if head.startswith(signature):
-            raise UnreadableFile(f"This is {what}, not a text file.", hint)
-    start = head[:512].removeprefix(BOM).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<table")):
+def _refuse_other_encodings(head: bytes) -> None:
+    """Raise UnreadableFile when a file's head is not UTF-8, single damaged bytes allowed, or no text at all."""
+    if not is_utf8(head):
         raise UnreadableFile(
-            "This is a web page, not a table: perhaps the export asked for a sign-in.", _SAVE_AS
+            f"The file is text in another encoding ({encoding_name(find_encoding_of(head).encoding)}), not in UTF-8.",
+            _SAVE_AS,
         )
-    if start.startswith(b"<?xml"):
-        raise UnreadableFile("This is an XML file, not a table.", _SAVE_AS)
-    if re.match(rb'(\{\s*"|\[\s*\{\s*")', start):
-        raise UnreadableFile("This is a JSON file, not a table.", "Export the table as CSV and import that.")
 
 
 def _newline(head: bytes) -> str:
-    if b"\n" not in head:
-        return "\r" if b"\r" in head else "\n"
-    return "\r\n" if head.count(b"\r\n") * 2 > head.count(b"\n") else "\n"
+    both = head.count(b"\r\n")
+    feeds, returns = head.count(b"\n") - both, head.count(b"\r") - both
+    # Line feeds inside quoted cells do not hide that the lines of an old Mac end in returns.
+    if returns > 3 * (feeds + both):
+        return "\r"
+    return "\r\n" if both > feeds else "\n"
 
 
 def _lines(data: bytes, newline: str, *, cut: bool) -> list[bytes]:
@@ -425,31 +419,38 @@ def _taste(sample: _Sample, dialect: Dialect) -> list[Record]:
     return taken
 
 
-def _best(samples: list[_Sample], newline: str, delimiters: list[str]) -> Dialect:
+def _best(samples: list[_Sample], newline: str, delimiters: list[str], quote: str | None) -> Dialect:
+    """Return the dialect that explains the samples best, its quotation mark given or not."""
     text = b"".join(line for sample in samples for line in sample.lines[: sample.limit]).decode(
         errors="replace"
     )
-    best = Dialect(delimiter=NO_DELIMITER, newline=newline)
-    best_score = 0.0
+    plain = Dialect(delimiter=NO_DELIMITER, newline=newline)
+    if quote is not None:
+        plain = replace(plain, quote=quote, escape=quote)
+    best, best_score = plain, 0.0
     for delimiter in delimiters:
         if delimiter not in text:
             continue
-        for quote, escape in _quotings(text, delimiter):
-            dialect = Dialect(delimiter=delimiter, quote=quote, escape=escape, newline=newline)
+        for mark, escape in _quotings(text, delimiter, quote):
+            dialect = Dialect(delimiter=delimiter, quote=mark, escape=escape, newline=newline)
             score = _score(samples, dialect) * _DELIMITERS.get(delimiter, 1.0)
             # Half a percent of lead, so that the plainer of two equal readings is kept.
             if score > best_score * 1.005:
                 best, best_score = dialect, score
     if best_score == 0.0 and len(delimiters) == 1:
-        return replace(best, delimiter=delimiters[0])
+        return replace(plain, delimiter=delimiters[0])
     return best
 
 
-def _quotings(text: str, delimiter: str) -> list[tuple[str, str]]:
+def _quotings(text: str, delimiter: str, quote: str | None) -> list[tuple[str, str]]:
+    """Return the quotation marks worth trying, each with what stands before one inside a cell."""
+    if quote is not None:
+        return [(quote, quote), (quote, "\\")] if quote and f"\\{quote}" in text else [(quote, quote)]
     found = [('"', '"')]
     if '\\"' in text:
         found.append(('"', "\\"))
-    if re.search(rf"(^|[\r\n]|{re.escape(delimiter)})'(?:[^']|'')*'($|[\r\n]|{re.escape(delimiter)})", text):
+    edge = rf"[\r\n]|{re.escape(delimiter)}"
+    if re.search(rf"(^|{edge})'[^']*+(?:''[^']*+)*+'($|{edge})", text):
         found.append(("'", "'"))
         if "\\'" in text:
             found.append(("'", "\\"))
@@ -482,6 +483,8 @@ def _score(samples: list[_Sample], dialect: Dialect) -> float:
 
 def _is_clean(cell: str) -> bool:
     cell = cell.strip()
+    if len(cell) > _LONG_CELL:
+        cell = cell[:_LONG_CELL] + cell[-1]  # its two ends tell, and cells may be megabytes long
     if not cell:
         return True
     # Marks around a cell, or one alone at its start or end, betray the wrong quotation mark.
@@ -492,12 +495,12 @@ def _is_clean(cell: str) -> bool:
     )
 
 
-_STILL_QUOTED = re.compile(r"""'(?:[^']|'')*''(?:[^']|'')*'|"(?:[^"]|"")*""(?:[^"]|"")*\"""")
-
-
 def _is_still_quoted(cell: str) -> bool:
     """Say whether a cell is wrapped in marks that are doubled inside: nobody writes that but a program."""
-    return len(cell) > 3 and _STILL_QUOTED.fullmatch(cell) is not None
+    mark = cell[:1]
+    if len(cell) < 4 or mark not in {"'", '"'} or cell[-1] != mark:
+        return False
+    return mark * 2 in cell[1:-1] and mark not in cell[1:-1].replace(mark * 2, "")
 
 
 def _whitespace(samples: list[_Sample], newline: str) -> Dialect | None:
@@ -521,43 +524,97 @@ def is_value(cell: str) -> bool:
     )
 
 
-def _with_header(dialect: Dialect, sample: _Sample) -> Dialect:
-    """Return the dialect with the lines above the table counted and the header decided.
+def _with_header(dialect: Dialect, taken: list[Record], reading: "Reading", above: int) -> Dialect:
+    """Return the dialect with the lines above the table counted and the header decided, where not given.
 
-    Raises UnreadableFile when a header is all there is.
+    `above` lines stand before the records that were taken. Raises UnreadableFile when a header is all there
+    is.
     """
-    taken = _taste(sample, dialect)
-    widths = Counter(len(cells) for _, cells, problem, _ in taken if not problem)
-    if not widths:
+    if not any(not problem for _, _, problem, _ in taken):
         raise UnreadableFile("No line of the file can be read as a row of a table.", _SAVE_AS)
+    start = 0 if reading.skip_lines is not None else _first_row(taken)
+    header_rows = reading.header_rows
+    if header_rows is None:
+        _, first, problem, _ = taken[start]
+        below = [cells for _, cells, problem, _ in taken[start + 1 :] if not problem]
+        # A first row that cannot be read is taken for the header, so that it is named and not passed over.
+        header_rows = 1 if problem or _is_header(first, below) else 0
+    if header_rows and len(taken) <= start + header_rows:
+        raise UnreadableFile(*_NO_ROWS)
+    skipped = 0 if reading.skip_lines is not None else taken[start][0] - 1
+    return replace(dialect, header_rows=header_rows, skip_lines=above + skipped)
+
+
+def _first_row(taken: list[Record]) -> int:
+    """Return which record is the first of the table, those before it being a title, a date, remarks."""
+    widths = Counter(len(cells) for _, cells, problem, _ in taken if not problem)
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
     start = 0
-    while start < len(taken) and len(taken[start][1]) < width:
+    while start < len(taken) and not taken[start][2] and len(taken[start][1]) < width:
         start += 1
-    if start > _MAX_PREAMBLE or count <= start:
+    if start >= len(taken) or start > _MAX_PREAMBLE or (count <= start and width < _SURELY_WIDE):
         start = 0
     elif start and _is_heading(taken[start - 1][1]) and any(is_value(cell) for cell in taken[start][1]):
         start -= 1  # a header narrower than its rows, which end in a delimiter
-    first = taken[start][1]
-    below = [cells for _, cells, problem, _ in taken[start + 1 :] if not problem]
-    header = _is_header(first, below)
-    if header and len(taken) == start + 1:
-        raise UnreadableFile(
-            "The file has a header and no rows below it.",
-            "Check that the export finished, and choose it again.",
-        )
-    return replace(dialect, header=header, skip_lines=taken[start][0] - 1)
+    return _below_remarks(taken, _below_titles(taken, start, width))
+
+
+def _below_titles(taken: list[Record], start: int, width: int) -> int:
+    """Return where the header is when titles stand above it that were filled up with delimiters, or `start`."""
+    if width < _SURELY_WIDE:
+        return start
+    for index in range(start, min(len(taken), start + _MAX_PREAMBLE)):
+        _, cells, problem, _ = taken[index]
+        if problem:
+            return start
+        filled = sum(1 for cell in cells if cell.strip())
+        if filled * 3 <= width:
+            continue
+        below = [cells for _, cells, problem, _ in taken[index + 1 :] if not problem]
+        # Rows may be sparse themselves, so titles are only left out above a full header.
+        return index if filled * 5 >= width * 4 and below and _is_header(cells, below) else start
+    return start
+
+
+def _below_remarks(taken: list[Record], start: int) -> int:
+    """Return where the table begins when lines that begin with # stand above it, or `start`."""
+    end = start
+    while end < len(taken) and taken[end][3].startswith("#"):
+        end += 1
+    if end == start or end >= len(taken):
+        return start
+    below = [cells for _, cells, problem, _ in taken[end + 1 :] if not problem]
+    # One such line may be the header itself: "#id,name", or "# id,name" above a row of values.
+    alone = end == start + 1
+    remark = taken[start][3][1:2] in {" ", "\t", "#", "!"}
+    if alone and not (remark and _is_header(taken[end][1], below)):
+        return start
+    if not alone and not _is_header(taken[end][1], below):
+        return end - 1 if len(taken[end - 1][1]) == len(taken[end][1]) else end
+    return end
+
+
+_SURELY_WIDE = 3
+_LONG_CELL = 500
 
 
 def _is_heading(cells: list[str]) -> bool:
     return len(cells) > 1 and all(cell.strip() and not is_value(cell) for cell in cells)
 
 
+_YEAR = re.compile(r"(19|20)\d\d([-/ ]?(Q[1-4]|0?[1-9]|1[0-2]))?")
+
+
 def _is_header(first: list[str], below: list[list[str]]) -> bool:
     names = [cell.strip() for cell in first]
-    if any(is_value(name) for name in names) or sum(map(bool, names)) * 2 < len(names):
+    if sum(map(bool, names)) * 2 < len(names):
         return False
     if any(len(name) > 200 for name in names):
+        return False
+    values = [name for name in names if is_value(name)]
+    # Years may head columns, one after the other beside a word; any other value speaks of a row.
+    years = len(values) > 1 and values == sorted(set(values)) and all(map(_YEAR.fullmatch, values))
+    if values and not (years and len(values) < len(names) and not is_value(names[0])):
         return False
     # A heading that comes again as a value of its own column is no heading.
     return not any(

@@ -1,17 +1,21 @@
 """Bringing a checked file into the stores as one act, and taking it back.
 
-The lake is written first, in one commit per table that carries the import's id; then the import's row is
-closed together with the contacts in one transaction. An import found open later is closed if all its
+Orders and answers are checked into Parquet files shaped as the lake's, so that bringing them into force is to
+name those files in one commit per table that carries the import's id; then the import's row is closed
+together with the contacts in one transaction. An import found open later is closed if all its
 commits are there and taken back if not: killing the process at any moment leaves all of it or nothing.
 """
 
+import errno
 import fcntl
 import gzip
 import hashlib
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
@@ -20,39 +24,51 @@ from typing import Any, Literal, get_args
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm import schema
 from crm.errors import ClienteleError, Conflict, InvalidValue, NotFound
-from crm.imports import checking, mapping, reading
-from crm.imports.checking import Checked
+from crm.imports import checking, mapping, values
+from crm.imports import reading as reading_of
+from crm.imports.checking import SQL_TYPES, Checked
+from crm.imports.dialect import BOM, Dialect
+from crm.imports.encodings import encoding_name
+from crm.imports.formats import Opened, Reading, open_file
+from crm.imports.jobs import Progress, say_nothing
+from crm.imports.mapping import REJECT_COLUMNS
 from crm.imports.reading import RawTable, identifier, literal
-from crm.lake import DELETED, KEYS, Lake
+from crm.lake import Lake, disk_full
 from crm.logs import log_unexpected
-from crm.records import bulk
+from crm.records import bulk, custom_fields
 from crm.records import imports as records_of
-from crm.records.database import Records
+from crm.records.database import Records, interrupt_of
 from crm.records.models import Import
 from crm.schema import Kind
 from crm.settings import Settings
 
 Policy = Literal["overwrite", "fill", "skip"]
+MEMORY = "1GB"
+"""Memory that the rows of one file may take before they spill to disk."""
+
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 DEFAULT_POLICY: Policy = "overwrite"
 
-Progress = Callable[[str], None]
+MARGIN = 16 << 20
+"""Bytes that must be free on the store's disk beside as many as a file has, before it is read."""
+
+KEPT_FREE = 2 << 20
+"""Bytes kept free while an import is written: a disk that fills up then still has room to take it back."""
 
 _GROUP = {"orders": "order_id", "responses": "response_id"}
 """What is replaced as one when a file names it again."""
 
 
-def say_nothing(stage: str) -> None:
-    """Report no progress."""
-    del stage
-
-
 @dataclass
 class Prepared:
-    """A file that was read and waits for its mapping: rows as text in a DuckDB connection of its own."""
+    """A file that was read and waits for its mapping: rows as text in a DuckDB connection of its own.
+
+    `reading` is what the user chose about the reading.
+    """
 
     path: Path
     file_name: str
@@ -61,6 +77,21 @@ class Prepared:
     raw: RawTable
     sample: dict[str, list[str]]
     scratch: Path
+    opened: Opened
+    reading: Reading
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """How a text file writes its table; nothing for other files."""
+        return self.raw.dialect
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the file may be an export of ours for spreadsheets: UTF-8 text that begins with its mark."""
+        if self.opened.form != "text" or set(REJECT_COLUMNS) <= set(self.raw.columns):
+            return False
+        with self.path.open("rb") as file:
+            return file.read(len(BOM)) == BOM
 
     def guess(self, kind: Kind | None = None) -> mapping.Guess:
         """Return the likeliest mapping, of `kind` or of the kind that the headers tell."""
@@ -125,13 +156,16 @@ class UndoOutlook:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a checked file changes: rows by what becomes of them, and which tables are written how."""
+    """What a checked file changes: rows by what becomes of them, and the lake's tables that are written.
+
+    `tables` says of each whether what is stored of the same orders or answers changes too.
+    """
 
     created: int
     updated: int
     unchanged: int
     skipped: int
-    tables: dict[str, Literal["append", "change"]]
+    tables: dict[str, bool]
 
 
 class Importer:
@@ -144,42 +178,172 @@ class Importer:
 
     # Reading and checking
 
-    def prepare(self, path: Path, *, file_name: str | None = None) -> Prepared:
-        """Read a file and return it, to be mapped and checked. Raises UnreadableFile; writes nothing."""
+    def prepare(
+        self,
+        path: Path,
+        *,
+        file_name: str | None = None,
+        reading: Reading | None = None,
+        progress: Progress = say_nothing,
+    ) -> Prepared:
+        """Read a file and return it, to be mapped and checked; changes nothing.
+
+        Raises UnreadableFile, and ClienteleError when the store's disk has too little room for it.
+        """
         name = file_name or path.name
         if not path.is_file():
             raise NotFound(f"There is no file {name}.", "Check the name and the folder.")
+        progress("Reading")
+        with _plain_words():
+            scratch = self._new_scratch()
+        try:
+            _check_room(scratch, path.stat().st_size + MARGIN, name)
+            with _plain_words(), ThreadPoolExecutor(1) as beside:
+                digest = beside.submit(_sha256, path)
+                opened = open_file(path, name=name, scratch=scratch, reading=reading or Reading())
+                made = self._read(opened, reading or Reading(), scratch, progress)
+                return Prepared(path, name, digest.result(), *made, scratch, opened, reading or Reading())
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+
+    def prepare_opened(
+        self,
+        opened: Opened,
+        *,
+        file_name: str,
+        scratch: Path | None = None,
+        progress: Progress = say_nothing,
+    ) -> Prepared:
+        """Return rows that came as a table of text cells, from a database say, to be mapped and checked."""
+        with _plain_words():
+            folder = scratch or self._new_scratch()
+        try:
+            with _plain_words(), ThreadPoolExecutor(1) as beside:
+                digest = beside.submit(_sha256, opened.path)
+                made = self._read(opened, Reading(), folder, progress)
+                return Prepared(opened.path, file_name, digest.result(), *made, folder, opened, Reading())
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _new_scratch(self) -> Path:
         self._settings.scratch.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="import-", dir=self._settings.scratch))
+        # The process is named so that its folders can be told from those of one that died.
+        return Path(tempfile.mkdtemp(prefix=f"import-{os.getpid()}-", dir=self._settings.scratch))
+
+    def _read(
+        self, opened: Opened, reading: Reading, scratch: Path, progress: Progress
+    ) -> tuple[duckdb.DuckDBPyConnection, RawTable, dict[str, list[str]]]:
         connection = duckdb.connect(
             ":memory:",
             config={
-                "memory_limit": self._settings.memory_limit,
+                "memory_limit": _smaller(self._settings.memory_limit, MEMORY),
                 "temp_directory": str(scratch / "spill"),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
+                **({"threads": str(self._settings.threads)} if self._settings.threads else {}),
             },
         )
         try:
-            dialect = reading.detect(path)
-            raw = reading.read(path, dialect, connection=connection, table="raw", scratch=scratch)
-            sample = reading.sample(connection, raw)
+            # Without it a query does not tell how far it is; nothing is printed.
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false")
+            with progress.during(connection.interrupt, lambda: connection.query_progress() / 100):
+                if opened.form == "text":
+                    found = reading_of.detect(opened.path, reading)
+                    dialect = replace(found, encoding=opened.encoding)
+                    raw = reading_of.read(
+                        opened.path, dialect, connection=connection, table="raw", scratch=scratch, lazily=True
+                    )
+                    raw = replace(raw, sentences=(*opened.sentences, *raw.sentences))
+                else:
+                    raw = reading_of.read_table(
+                        opened.path,
+                        sentences=opened.sentences,
+                        rows_counted=opened.rows_counted,
+                        connection=connection,
+                        table="raw",
+                        scratch=scratch,
+                    )
+                sample = reading_of.sample(connection, raw)
         except BaseException:
             connection.close()
-            shutil.rmtree(scratch, ignore_errors=True)
             raise
-        return Prepared(path, name, _sha256(path), connection, raw, sample, scratch)
+        return connection, raw, sample
 
     def check(
-        self, prepared: Prepared, chosen: mapping.Mapping, options: Mapping[str, str] | None = None
+        self,
+        prepared: Prepared,
+        chosen: mapping.Mapping,
+        options: Mapping[str, str] | None = None,
+        *,
+        progress: Progress = say_nothing,
     ) -> Checked:
         """Check every row of a prepared file; see `checking.check`."""
-        return checking.check(prepared.connection, prepared.raw, chosen, options)
+        answers = {name: value for name, value in (options or {}).items() if name in values.OPTIONS}
+        progress("Checking")
+        run = prepared.connection
+        with progress.during(run.interrupt, lambda: run.query_progress() / 100), _plain_words():
+            if prepared.raw.straight is not None:
+                checked = checking.check_straight(
+                    run,
+                    prepared.raw,
+                    chosen,
+                    answers,
+                    folder=prepared.scratch / "orders",
+                    import_id=records_of.new_id(),
+                    unguard=prepared.guarded,
+                )
+                progress.check()
+                if checked is not None:
+                    return checked
+                prepared.raw = reading_of.store(run, prepared.raw, scratch=prepared.scratch)
+            known = None
+            if chosen.kind == "contacts" and answers.get("key", "customer_id") != "customer_id":
+                by: Literal["email", "phone"] = "email" if answers["key"] == "email" else "phone"
+                with self._records.read() as session:
+                    known = bulk.known_keys(session, by)
+            planned = self._plan_attributes(prepared, chosen)
+            checked = checking.check(
+                run,
+                prepared.raw,
+                chosen,
+                answers,
+                known=known,
+                unguard=prepared.guarded,
+                attributes={title: name for title, (name, _) in planned.fields.items()},
+            )
+        return replace(checked, attributes=planned.fields, warnings=(*checked.warnings, *planned.warnings))
 
-    def preview(self, prepared: Prepared, checked: Checked, *, policy: Policy = DEFAULT_POLICY) -> Report:
+    def _plan_attributes(self, prepared: Prepared, chosen: mapping.Mapping) -> custom_fields.Planned:
+        if not chosen.attributes:
+            return custom_fields.Planned({})
+        sources = ", ".join(dict.fromkeys(identifier(source) for source in chosen.attributes.values()))
+        cells = prepared.connection.sql(f"SELECT {sources} FROM {identifier(prepared.raw.table)}")
+        columns = cells.to_arrow_table()
+        # A column that is empty throughout would be a field with nothing to filter on.
+        given = {
+            title: columns[source]
+            for title, source in chosen.attributes.items()
+            if pc.any(pc.not_equal(pc.utf8_trim_whitespace(columns[source]), "")).as_py()
+        }
+        with self._records.read() as session:
+            return custom_fields.plan_fields(session, given)
+
+    def preview(
+        self,
+        prepared: Prepared,
+        checked: Checked,
+        *,
+        policy: Policy = DEFAULT_POLICY,
+        progress: Progress = say_nothing,
+    ) -> Report:
         """Return what committing would do to the stores as they are now. Writes nothing."""
-        plan = self._plan(prepared, checked, policy)
-        return self._report(prepared, checked, plan)
+        progress("Comparing with what is stored")
+        with progress.during(prepared.connection.interrupt), _plain_words():
+            plan = self._plan(prepared, checked, policy)
+            return self._report(prepared, checked, plan)
 
     # Committing
 
@@ -194,42 +358,60 @@ class Importer:
         sample: bool = False,
         progress: Progress = say_nothing,
         started: float | None = None,
+        connection_id: int | None = None,
+        beside: Callable[[Any, Report], None] | None = None,
     ) -> Report:
-        """Write a checked file into the stores as one act and return what became of its rows."""
+        """Write a checked file into the stores as one act and return what became of its rows.
+
+        Raises Conflict while another import runs, and Cancelled, before the commit point, when `progress`
+        was cancelled; then, as after every error, nothing is changed.
+        """
         began = time.monotonic() if started is None else started
-        with self._alone():
+        run = prepared.connection
+        with self._alone(), _plain_words():
             self._recover()
             progress("Comparing with what is stored")
-            plan = self._plan(prepared, checked, policy)
-            with self._records.write() as session:
-                opened = records_of.create_import(
-                    session,
-                    kind=checked.kind,
-                    file_name=prepared.file_name,
-                    sha256=prepared.sha256,
-                    actor=actor,
-                    source=source,
-                    sample=sample,
-                    mapping={"columns": checked.mapping.columns, "policy": policy},
-                    lake_versions={table: self._lake.version(table) for table in plan.tables},
-                )
-                import_id = opened.id
-                rejects = f"{import_id}.csv" if checked.rejected else None
-                opened.rejects_file = rejects
-                opened.assumed, opened.warnings = list(checked.assumed), list(checked.warnings)
-                opened.rows_read, opened.rejected = checked.rows_read, checked.rejected
-                opened.created, opened.updated = plan.created, plan.updated
-                opened.unchanged, opened.skipped = plan.unchanged, plan.skipped
+            with progress.during(run.interrupt):
+                plan = self._plan(prepared, checked, policy)
+            import_id = ""
+            kept_free = prepared.scratch / "kept-free"
             try:
+                kept_free.write_bytes(bytes(KEPT_FREE))
+                with self._records.write() as session:
+                    opened = records_of.create_import(
+                        session,
+                        kind=checked.kind,
+                        file_name=prepared.file_name,
+                        sha256=prepared.sha256,
+                        actor=actor,
+                        source=source,
+                        sample=sample,
+                        mapping={**checked.mapping.as_dict(), "policy": policy},
+                        lake_versions={table: self._lake.version(table) for table in plan.tables},
+                        connection_id=connection_id,
+                        import_id=checked.import_id,
+                    )
+                    import_id = opened.id
+                    rejects = f"{import_id}.csv" if checked.rejected else None
+                    opened.rejects_file = rejects
+                    opened.assumed, opened.warnings = list(checked.assumed), list(checked.warnings)
+                    opened.rows_read, opened.rejected = checked.rows_read, checked.rejected
+                    opened.created, opened.updated = plan.created, plan.updated
+                    opened.unchanged, opened.skipped = plan.unchanged, plan.skipped
                 if rejects:
                     progress("Setting rejected rows aside")
                     self.rejects_folder.mkdir(parents=True, exist_ok=True)
-                    checking.write_rejects(
-                        prepared.connection, prepared.raw, checked, self.rejects_folder / rejects
-                    )
-                progress("Writing")
-                for table, how in plan.tables.items():
-                    self._write(prepared, table, how, import_id)
+                    checking.write_rejects(run, prepared.raw, checked, self.rejects_folder / rejects)
+                progress("Writing", 0, checked.rows_read)
+                with progress.during(run.interrupt):
+                    staged = {
+                        table: self._stage(prepared, checked, table, import_id, changes=changes)
+                        for table, changes in plan.tables.items()
+                    }
+                if checked.kind != "contacts":
+                    progress.commit_point()
+                for table, (added, removed) in staged.items():
+                    self._lake.commit(table, added, import_id=import_id, removed=removed)
                 report = replace(
                     self._report(prepared, checked, plan),
                     import_id=import_id,
@@ -238,26 +420,42 @@ class Importer:
                 )
                 with self._records.write() as session:
                     if checked.kind == "contacts":
-                        rows = self._contact_rows(prepared, checked)
-                        counts = bulk.write_contacts(session, rows, policy=policy, import_id=import_id)
-                        report = replace(
-                            report,
-                            created=counts.created,
-                            updated=counts.updated,
-                            unchanged=counts.unchanged,
-                            skipped=counts.skipped + checked.skipped,
-                        )
+                        with progress.during(interrupt_of(session)):
+                            report = self._write_contacts(session, prepared, checked, report, policy)
+                        progress.commit_point()
+                    progress("Closing")
                     records_of.remember_mapping(
                         session,
                         headers=prepared.raw.columns,
                         kind=checked.kind,
-                        mapping=checked.mapping.columns,
+                        mapping=checked.mapping.as_dict(),
                     )
                     self._close(session, report)
+                    if beside is not None:
+                        beside(session, report)
             except BaseException:
-                self._take_back(import_id, tuple(plan.tables))
+                kept_free.unlink(missing_ok=True)
+                if import_id:
+                    self._take_back(import_id, tuple(plan.tables))
                 raise
+            finally:
+                kept_free.unlink(missing_ok=True)
         return report
+
+    def _write_contacts(
+        self, session: Any, prepared: Prepared, checked: Checked, report: Report, policy: Policy
+    ) -> Report:
+        if checked.attributes:
+            custom_fields.register(session, checked.attributes, report.import_id)
+        rows = self._contact_rows(prepared, checked)
+        counts = bulk.write_contacts(session, rows, policy=policy, import_id=report.import_id)
+        return replace(
+            report,
+            created=counts.created,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            skipped=counts.skipped + checked.skipped,
+        )
 
     def run(
         self,
@@ -271,48 +469,115 @@ class Importer:
         source: records_of.Source,
         sample: bool = False,
         file_name: str | None = None,
+        joined: Mapping[str, Sequence[str]] | None = None,
+        constants: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        template: str | None = None,
+        progress: Progress = say_nothing,
     ) -> Report:
-        """Import a file from beginning to end: read, guess what `columns` leave open, check, commit."""
+        """Import a file from beginning to end: read, guess what is left open, check, commit.
+
+        `options` say how the file is read (see `formats.Reading`), answer questions (see `values.OPTIONS`) and
+        choose the `policy` of contacts. `columns`, `joined`, `constants` and `attributes` go before what is
+        guessed or remembered, see `mapping.Mapping`. Raises InvalidValue for an option that there is not.
+        """
         began = time.monotonic()
-        answers = dict(options or {})
-        policy = _policy(answers.pop("policy", DEFAULT_POLICY))
-        prepared = self.prepare(path, file_name=file_name)
+        reading, answers = Reading.from_options(options or {})
+        policy = policy_of(answers.pop("policy", DEFAULT_POLICY))
+        values.checked_options(answers)
+        prepared = self.prepare(path, file_name=file_name, reading=reading, progress=progress)
         try:
-            chosen = self.mapping_for(prepared, kind=kind, columns=columns)
-            checked = self.check(prepared, chosen, answers)
+            ask_for_encoding(prepared)
+            chosen = self.mapping_for(
+                prepared,
+                kind=kind,
+                columns=columns,
+                joined=joined,
+                constants=constants,
+                attributes=attributes,
+                template=template,
+            )
+            checked = self.check(prepared, chosen, answers, progress=progress)
             if dry_run:
-                return self.preview(prepared, checked, policy=policy)
+                return self.preview(prepared, checked, policy=policy, progress=progress)
             return self.commit(
-                prepared, checked, policy=policy, actor=actor, source=source, sample=sample, started=began
+                prepared,
+                checked,
+                policy=policy,
+                actor=actor,
+                source=source,
+                sample=sample,
+                progress=progress,
+                started=began,
             )
         finally:
             prepared.close()
 
     def mapping_for(
-        self, prepared: Prepared, *, kind: Kind | None = None, columns: Mapping[str, str] | None = None
+        self,
+        prepared: Prepared,
+        *,
+        kind: Kind | None = None,
+        columns: Mapping[str, str] | None = None,
+        joined: Mapping[str, Sequence[str]] | None = None,
+        constants: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        template: str | None = None,
     ) -> mapping.Mapping:
-        """Return the mapping to begin with: `columns` as given, else as remembered, the rest guessed.
+        """Return the mapping to begin with: as given, else of the template, as remembered, the rest guessed.
 
-        Raises MissingColumns for a given column that the file does not have.
+        Raises MissingColumns for a given column that the file does not have, NotFound for a template that
+        there is not.
         """
+        begun = self._begun(prepared, kind, template)
+        given = {*(columns or {}), *(joined or {}), *(constants or {})}
+        taken = {*(columns or {}).values(), *(attributes or {}).values()}
+        taken |= {source for sources in (joined or {}).values() for source in sources}
+        return mapping.Mapping(
+            begun.kind,
+            {
+                field: column
+                for field, column in {
+                    **{
+                        field: column
+                        for field, column in begun.columns.items()
+                        if column not in taken and field not in given
+                    },
+                    **(columns or {}),
+                }.items()
+                if column
+            },
+            {
+                **{
+                    field: sources
+                    for field, sources in begun.joined.items()
+                    if field not in given and not taken & set(sources)
+                },
+                **{field: tuple(sources) for field, sources in (joined or {}).items()},
+            },
+            {
+                **{field: text for field, text in begun.constants.items() if field not in given},
+                **(constants or {}),
+            },
+            dict(attributes)
+            if attributes is not None
+            else {title: source for title, source in begun.attributes.items() if source not in taken},
+        )
+
+    def _begun(self, prepared: Prepared, kind: Kind | None, template: str | None) -> mapping.Mapping:
+        headers = prepared.raw.columns
         with self._records.read() as session:
-            known = records_of.recall_mapping(session, headers=prepared.raw.columns)
-        if known is not None and kind in (None, known.kind):
-            # Headers are remembered whatever their case; the columns bear the names of this file.
-            present = {column.strip().casefold(): column for column in prepared.raw.columns}
-            recalled = {
-                field: present.get(column.strip().casefold()) for field, column in known.mapping.items()
-            }
-            columns_of = {field: column for field, column in recalled.items() if column is not None}
-            guessed = mapping.Mapping(known.kind, columns_of)  # type: ignore[arg-type]
-        else:
-            guessed = prepared.guess(kind).mapping
-        if not columns:
-            return guessed
-        taken = set(columns.values())
-        kept = {field: column for field, column in guessed.columns.items() if column not in taken}
-        chosen = {**kept, **columns}
-        return mapping.Mapping(guessed.kind, {field: column for field, column in chosen.items() if column})
+            if template is not None:
+                kept = records_of.find_template(session, template)
+                return mapping.apply_template(
+                    mapping.Mapping.from_dict(kept.kind, kept.mapping),  # type: ignore[arg-type]
+                    headers,
+                ).mapping
+            known = records_of.recall_mapping(session, headers=headers)
+        if known is None or kind not in (None, known.kind):
+            return prepared.guess(kind).mapping
+        remembered = mapping.Mapping.from_dict(known.kind, known.mapping)  # type: ignore[arg-type]
+        return mapping.apply_template(remembered, headers).mapping
 
     # History and undo
 
@@ -334,16 +599,19 @@ class Importer:
             return [_as_row(row) for row in rows], total
 
     def details(self, import_id: str) -> dict[str, Any]:
-        """Return one import as plain values, with its `columns` (field → source column) and its `policy`.
+        """Return one import as plain values, with its `policy` and what each field was made of.
 
-        Raises NotFound.
+        `columns`, `joined`, `constants` and `attributes` are those of a mapping. Raises NotFound.
         """
         with self._records.read() as session:
             row = records_of.find_import(session, import_id)
             mapped = row.mapping or {}
             return {
                 **_as_row(row),
-                "columns": dict(mapped.get("columns", {})),
+                **{
+                    name: dict(mapped.get(name, {}))
+                    for name in ("columns", "joined", "constants", "attributes")
+                },
                 "policy": mapped.get("policy", ""),
             }
 
@@ -366,7 +634,7 @@ class Importer:
             row = records_of.find_import(session, import_id)
             last = records_of.latest_undoable(session)
             later = None if last is None or last.id == row.id else _as_row(last)
-            edited = bulk.edited_since_import(session, import_id) if row.kind == "contacts" else []
+            edited = bulk.ids_edited_since_import(session, import_id) if row.kind == "contacts" else []
             return UndoOutlook(row.status == "done", later, edited)
 
     def undo(self, import_id: str, *, actor: str, force: bool = False, any_order: bool = False) -> Undone:
@@ -432,8 +700,19 @@ class Importer:
                     self._take_back(import_id, tables)
             except Exception as error:  # the app must open all the same; the next start tries again
                 log_unexpected(error)
+        if open_imports:
+            try:
+                self._lake.sweep()
+            except Exception as error:  # stray files harm nobody
+                log_unexpected(error)
 
     def _take_back(self, import_id: str, tables: tuple[str, ...]) -> None:
+        """End an import that is open as failed; one that is in force, or was never written down, is left."""
+        with self._records.read() as session:
+            if all(
+                row.id != import_id or row.status != "open" for row in records_of.list_open_imports(session)
+            ):
+                return
         for table in tables:
             self._lake.undo(table, import_id=import_id)
         (self.rejects_folder / f"{import_id}.csv").unlink(missing_ok=True)
@@ -472,80 +751,89 @@ class Importer:
         if checked.kind == "contacts":
             return self._plan_contacts(prepared, checked, policy)
         run = prepared.connection.execute
-        tables: dict[str, Literal["append", "change"]] = {}
+        tables: dict[str, bool] = {}
         sources = {checked.kind: identifier(checked.accepted_table)}
+        mended = checked.kind == "orders" and set(REJECT_COLUMNS) <= set(prepared.raw.columns)
         about = ""
         if checked.kind == "orders" and {"feedback", "recommendation"} & checked.mapping.columns.keys():
-            # The answers are the orders' own: one that the file no longer holds is withdrawn.
             sources["responses"] = (
                 _EMPTY_RESPONSES if checked.responses_table is None else identifier(checked.responses_table)
             )
-            about = f"SELECT {_ANSWER_OF} FROM {identifier(checked.accepted_table)} a"
+            if not mended:
+                # The answers are the orders' own: one that the file no longer holds is withdrawn.
+                about = f"SELECT {_ANSWER_OF} FROM {identifier(checked.accepted_table)} a"
         for table, source in sources.items():
-            self._compare(prepared, table, source, about=about if table != checked.kind else "")
-            counts = dict(run(f"SELECT status, count(*) FROM {table}_status GROUP BY status").fetchall())
-            if counts.get("updated"):
-                tables[table] = "change"
-            elif counts.get("created"):
-                tables[table] = "append"
-        # A row of an orders file is changed when its order is, or the answer that came with the order.
-        answered = "responses" in sources and checked.kind == "orders"
-        answer = f"LEFT JOIN responses_status r ON r.response_id = {_ANSWER_OF}" if answered else ""
+            own = table == checked.kind
+            self._compare(prepared, table, source, about="" if own else about, mended=own and mended)
+            updated, any_new = run(
+                f"SELECT (SELECT count(*) FROM {table}_status WHERE status = 'updated'), EXISTS ("
+                f"SELECT 1 FROM {table}_rows WHERE {_GROUP[table]} NOT IN (SELECT {_GROUP[table]} FROM {table}_status))"
+            ).fetchall()[0]
+            if updated or any_new:
+                tables[table] = bool(updated)
         group = _GROUP[checked.kind]
-        status = (
-            "CASE WHEN s.status = 'unchanged' AND r.status <> 'unchanged' THEN 'updated' ELSE s.status END"
-        )
+        if "responses" not in sources or checked.kind == "responses":
+            status = f"SELECT {group}, status FROM {checked.kind}_status"
+        else:
+            # A row of an orders file is changed when its order is, or the answer that came with the order.
+            status = (
+                "SELECT s.order_id, CASE WHEN s.status = 'unchanged' AND (r.status = 'updated' OR "
+                "(r.status IS NULL AND n.response_id IS NOT NULL)) THEN 'updated' ELSE s.status END AS status "
+                f"FROM orders_status s LEFT JOIN responses_status r ON r.response_id = {_ANSWER_OF.replace('a.', 's.')} "
+                f"LEFT JOIN responses_rows n ON n.response_id = {_ANSWER_OF.replace('a.', 's.')}"
+            )
         rows = dict(
             run(
-                f"SELECT {status if answered else 's.status'} AS became, count(*) "
-                f"FROM {identifier(checked.accepted_table)} a JOIN {checked.kind}_status s USING ({group}) "
-                f"{answer} GROUP BY became"
+                f"SELECT status, count(*) FROM {identifier(checked.accepted_table)} JOIN ({status}) USING ({group}) "
+                "GROUP BY status"
             ).fetchall()
         )
-        return _Plan(
-            int(rows.get("created", 0)),
-            int(rows.get("updated", 0)),
-            int(rows.get("unchanged", 0)),
-            checked.skipped,
-            tables,
-        )
+        updated, unchanged = int(rows.get("updated", 0)), int(rows.get("unchanged", 0))
+        return _Plan(checked.accepted - updated - unchanged, updated, unchanged, checked.skipped, tables)
 
-    def _compare(self, prepared: Prepared, table: str, source: str, *, about: str = "") -> None:
-        """Make <table>_rows (what the file says), _stored (what the lake says of the same) and _status.
+    def _compare(
+        self, prepared: Prepared, table: str, source: str, *, about: str = "", mended: bool = False
+    ) -> None:
+        """Make <table>_rows (what shall be stored), _stored (what the lake says of the same) and _status.
 
-        `about` is a query of further ids that the file speaks of, even where it says nothing of them.
+        The status has what is stored already: unchanged or updated. `about` is a query of further ids that
+        the file speaks of, even where it says nothing of them. The rows of a `mended` file of rejected rows
+        come beside the lines that their orders have, unless they stand among those already.
         """
         run = prepared.connection.execute
         group = _GROUP[table]
         names = ", ".join(identifier(name) for name in schema.LAKE[table].names if name != "import_id")
+        run(f"DROP VIEW IF EXISTS {table}_rows")
         for made in ("stored", "status"):
             run(f"DROP TABLE IF EXISTS {table}_{made}")
-        run(f"DROP VIEW IF EXISTS {table}_rows")
-        run(f"CREATE VIEW {table}_rows AS SELECT {names} FROM {source}")
+        named = f"SELECT {group} FROM {source}{' UNION ALL ' + about if about else ''}"
+        rows = f"SELECT {names} FROM {source}"
         _, files = self._lake.files(table)
+        if mended and files:
+            # An order without an ID of its own is one line, which a mended one takes the place of.
+            kept = f"SELECT {names} FROM {table}_stored WHERE NOT starts_with(order_id, '~')"
+            rows = f"{kept} UNION ALL ({rows} EXCEPT ALL {kept})"
         if not files:
-            run(f"CREATE TABLE {table}_stored AS SELECT {names} FROM {table}_rows LIMIT 0")
-            run(
-                f"CREATE TABLE {table}_status AS SELECT DISTINCT {group}, 'created' AS status FROM {table}_rows"
-            )
+            run(f"CREATE VIEW {table}_rows AS {rows}")
+            run(f"CREATE TABLE {table}_stored AS SELECT {names}, '' AS filename FROM {table}_rows LIMIT 0")
+            run(f"CREATE TABLE {table}_status AS SELECT {group}, '' AS status FROM {table}_rows LIMIT 0")
             return
-        lake = f"read_parquet([{', '.join(literal(file) for file in files)}])"
         run(
-            f"CREATE TABLE {table}_stored AS SELECT {names} FROM {lake} "
-            f"WHERE {group} IN (SELECT {group} FROM {table}_rows{' UNION ALL ' + about if about else ''})"
+            f"CREATE TABLE {table}_stored AS SELECT {names}, filename FROM "
+            f"read_parquet([{', '.join(literal(file) for file in files)}], filename = true) WHERE {group} IN ({named})"
         )
-        # Two orders are the same when each line of the one stands in the other: counted over both.
+        run(f"CREATE VIEW {table}_rows AS {rows}")
+        # Two orders are the same when each line stands in both as often as in the other.
         run(
             f"""
             CREATE TABLE {table}_status AS
             WITH both_sides AS (
-                SELECT {names}, 1 AS side FROM {table}_rows UNION ALL SELECT {names}, 2 FROM {table}_stored
+                SELECT {names}, 1 AS side FROM {table}_rows WHERE {group} IN (SELECT {group} FROM {table}_stored)
+                UNION ALL SELECT {names}, -1 FROM {table}_stored
             ), lines AS (
-                SELECT {group}, bool_or(side = 2) AS known, bool_or(side = 1) AND bool_or(side = 2) AS same
-                FROM both_sides GROUP BY {names}
+                SELECT {group}, sum(side) = 0 AS same FROM both_sides GROUP BY {names}
             )
-            SELECT {group}, CASE WHEN NOT bool_or(known) THEN 'created'
-                                 WHEN bool_and(same) THEN 'unchanged' ELSE 'updated' END AS status
+            SELECT {group}, CASE WHEN bool_and(same) THEN 'unchanged' ELSE 'updated' END AS status
             FROM lines GROUP BY {group}
             """
         )
@@ -558,37 +846,49 @@ class Importer:
         return _Plan(counts.created, counts.updated, counts.unchanged, counts.skipped + checked.skipped, {})
 
     def _contact_rows(self, prepared: Prepared, checked: Checked) -> pa.Table:
-        names = ["customer_id", *(name for name in checked.mapping.columns if name != "customer_id")]
+        given = {**checked.mapping.columns, **checked.mapping.joined, **checked.mapping.constants}
+        names = ["customer_id", *(name for name in given if name != "customer_id")]
+        names += ["attributes"] if checked.attributes else []
         return prepared.connection.sql(
             f"SELECT {', '.join(names)} FROM {identifier(checked.accepted_table)} ORDER BY _row"
         ).to_arrow_table()
 
-    def _write(
-        self, prepared: Prepared, table: str, how: Literal["append", "change"], import_id: str
-    ) -> None:
+    def _stage(
+        self, prepared: Prepared, checked: Checked, table: str, import_id: str, *, changes: bool
+    ) -> tuple[list[Path], list[str]]:
+        """Return files of rows to bring into the lake, and the lake's files that they take the place of."""
+        run = prepared.connection.execute
+        group = _GROUP[table]
+        stored = int(run(f"SELECT count(*) FROM {table}_status").fetchall()[0][0])
+        if not stored and checked.staged and table == checked.kind and checked.import_id == import_id:
+            return list(checked.staged), []
         columns = schema.LAKE[table]
-        group, keys = _GROUP[table], KEYS[table]
         typed = ", ".join(
             f"{literal(import_id)} AS import_id"
             if field.name == "import_id"
-            else f"CAST({identifier(field.name)} AS {_SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
+            else f"CAST({identifier(field.name)} AS {SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
             for field in columns
         )
-        changed = f"SELECT {group} FROM {table}_status WHERE status <> 'unchanged'"
-        query = f"SELECT {typed} FROM {table}_rows WHERE {group} IN ({changed})"
-        if how == "append":
-            rows = prepared.connection.sql(query).to_arrow_reader(250_000)
-            self._lake.append(table, rows.cast(columns), import_id=import_id)
-            return
-        gone = (
-            f"SELECT {typed} FROM {table}_stored s WHERE {group} IN ({changed}) AND NOT EXISTS "
-            f"(SELECT 1 FROM {table}_rows f WHERE {' AND '.join(f'f.{key} = s.{key}' for key in keys)})"
+        same = f"SELECT {group} FROM {table}_status WHERE status = 'unchanged'"
+        query = f"SELECT {typed} FROM {table}_rows" + (f" WHERE {group} NOT IN ({same})" if stored else "")
+        touched: list[str] = []
+        if changes:
+            other = f"SELECT {group} FROM {table}_status WHERE status = 'updated'"
+            touched = [
+                str(row[0])
+                for row in run(
+                    f"SELECT DISTINCT filename FROM {table}_stored WHERE {group} IN ({other})"
+                ).fetchall()
+            ]
+            every = ", ".join(identifier(name) for name in columns.names)
+            kept = f"read_parquet([{', '.join(literal(file) for file in touched)}])"
+            query = f"SELECT {every} FROM {kept} WHERE {group} NOT IN ({other}) UNION ALL {query}"
+        folder = prepared.scratch / f"{table}-{import_id}"
+        shutil.rmtree(folder, ignore_errors=True)
+        run(
+            f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, ROW_GROUPS_PER_FILE {checking.GROUPS_PER_FILE})"
         )
-        change = f"SELECT *, false AS {DELETED} FROM ({query}) UNION ALL SELECT *, true FROM ({gone})"
-        rows = prepared.connection.sql(change).to_arrow_reader(250_000)
-        self._lake.change(
-            table, rows.cast(columns.append(pa.field(DELETED, pa.bool_()))), import_id=import_id
-        )
+        return sorted(folder.iterdir()), touched
 
     def _report(self, prepared: Prepared, checked: Checked, plan: _Plan) -> Report:
         reasons = prepared.connection.execute(
@@ -631,22 +931,13 @@ class Importer:
             yield
 
 
-_SQL_TYPES = {
-    "string": "VARCHAR",
-    "int32": "INTEGER",
-    "timestamp[us]": "TIMESTAMP",
-    "decimal128(18, 4)": "DECIMAL(18, 4)",
-    "bool": "BOOLEAN",
-}
-
-
 _ANSWER_OF = "'~' || a.order_id"
 """The id of the answer that came with an order `a`; see `checking`."""
 
 _EMPTY_RESPONSES = (
     "(SELECT "
     + ", ".join(
-        f"CAST(NULL AS {_SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
+        f"CAST(NULL AS {SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
         for field in schema.RESPONSES
         if field.name != "import_id"
     )
@@ -654,7 +945,61 @@ _EMPTY_RESPONSES = (
 )
 
 
-def _policy(text: str) -> Policy:
+def _smaller(one: str, other: str) -> str:
+    """Return the smaller of two sizes such as 4GB and 900MB."""
+    units = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+    def size(text: str) -> float:
+        number = text.rstrip("BMGTi ")
+        return float(number) * units[text[len(number) :].strip()]
+
+    return min(one, other, key=size)
+
+
+_FULL = ("No space left", "max_temp_directory_size")
+"""What tells of a full disk in the words of a library; the second is DuckDB's limit: most of what was free."""
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Turn a full disk into words, whoever noticed it."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+        if full or any(sign in str(error) for sign in _FULL):
+            raise disk_full() from error
+        raise
+
+
+def _check_room(folder: Path, needed: int, name: str) -> None:
+    """Raise ClienteleError when the disk of `folder` has less than `needed` bytes free for the file `name`."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ClienteleError(
+            f"The disk of the store has {free >> 20:,} MB free; to import {name} takes at least "
+            f"{-(-needed >> 20):,} MB.",
+            "Nothing was imported. Free some space, then try again.",
+        )
+
+
+def ask_for_encoding(prepared: Prepared) -> None:
+    """Raise Question when a text may be in several encodings, nobody has chosen one, and nobody can be shown."""
+    doubts = prepared.opened.doubts
+    if not doubts or prepared.reading.encoding is not None:
+        return
+    likely = prepared.opened.encoding
+    raise values.Question(
+        option="encoding",
+        field="",
+        choices=tuple((name, encoding_name(name)) for name in dict.fromkeys((likely, *doubts))),
+        examples=(),
+        question=f"The file may be text in {encoding_name(likely)}, and in other encodings as well: which is meant?",
+    )
+
+
+def policy_of(text: str) -> Policy:
+    """Return a policy by its name. Raises InvalidValue."""
     for policy in POLICIES:
         if policy == text:
             return policy

@@ -11,8 +11,11 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from crm.errors import InvalidValue, MissingColumns
+from crm.imports import values
 from crm.imports.dialect import is_value
-from crm.schema import KINDS, Column, Kind, column_of
+from crm.imports.reading import identifier, literal
+from crm.imports.values import BLANKS
+from crm.schema import FIELD, KINDS, Column, Kind, column_of
 
 REJECT_COLUMNS = ("rejected_line", "rejected_column", "rejected_value", "rejected_reason", "rejected_advice")
 """Columns that a file of rejected rows carries beside its own; they are never taken for data."""
@@ -29,6 +32,46 @@ _GENERIC: dict[Kind, dict[str, str]] = {
 _ANY_DATE = {"date", "datetime", "time", "timestamp", "created", "createdat", "日期", "时间"}
 
 _PHONE = re.compile(r"\+?[\d ()/.-]{6,20}")
+_CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}(\.\d+)?( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}[时時点]\d{1,2}分?")
+_MIDNIGHT = re.compile(r"\b0?0:00(:00(\.0+)?)?$")
+_CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
+_ASIAN = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_NAMELESS = re.compile(r"Column \d+")
+
+_FIRST = {"firstname", "givenname", "forename", "fname", "first", "vorname", "prénom", "prenom", "nombre", "nome",
+          "voornaam", "contactfirstname", "customerfirstname", "billingfirstname", "名"}  # fmt: skip
+_MIDDLE = {"middlename", "secondname", "middleinitial"}
+_LAST = {"lastname", "surname", "familyname", "lname", "last", "nachname", "familienname", "nomdefamille", "apellido",
+         "apellidos", "cognome", "sobrenome", "achternaam", "contactlastname", "customerlastname", "billinglastname",
+         "姓", "姓氏"}  # fmt: skip
+_TIMES = {"time", "ordertime", "timeofday", "transactiontime", "saletime", "purchasetime", "clock", "uhrzeit", "zeit",
+          "heure", "hora", "ora", "tijd", "时间", "下单时间", "交易时间", "时刻"}  # fmt: skip
+_MOMENTS: dict[Kind, str] = {"orders": "ordered_at", "responses": "responded_at", "contacts": "joined_on"}
+
+# What cells look like that say by themselves what they are.
+_AN_EMAIL = r"[^@\s]+@[^@\s]+"
+_A_PHONE = r"\+\d[\d ().-]{6,18}|1[3-9]\d{9}|\(\d{2,5}\)[\d -]{5,12}"
+_A_DATE = (
+    r"(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])|\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}.*"
+    r"|\d{1,2}\.? [A-Za-zÀ-ÿ]{3,10}\.?,? \d{4}.*|[A-Za-zÀ-ÿ]{3,10}\.? \d{1,2},? \d{4}.*"
+)
+_AN_AMOUNT = r"[-+(¥￥$€£]*[\d.,]*[.,]\d{1,4}\)?"
+_AN_ID = (
+    r"[A-Za-z]{0,6}[-_#]?\d{3,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,32}"
+    r"|(?=\w*\d)(?=\w*[A-Z])\w{15,18}"
+)
+# Headers of numbers that are no id, of money that was not paid for the goods, and of a no that reads like a yes.
+_NO_ID = re.compile(
+    r"zip|postal|postcode|plz|year|phone|fax|score|points|spen[dt]|order|count|邮编|邮政|电话|年|积分"
+)
+_OTHER_MONEY = re.compile(
+    r"discount|tax|vat|shipping|freight|tip|fee|profit|margin|cost|refund|balance|score|rate|weight|lat|lon"
+    r"|折扣|优惠|税|运费|邮费|红包|积分|成本|退款|重量"
+)
+_REFUSAL = re.compile(r"unsub|optout|optedout|donot|notcall|noemail|退订|拒绝|拒收")
+
+IDS = ("customer_id", "order_id", "response_id")
+"""Fields that tell rows apart; they can be no constant."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +142,9 @@ def guess(kind: Kind, columns: Sequence[str], samples: Pairs[str, Sequence[str]]
     """Return the likeliest mapping of a file's columns, each source column used once.
 
     `samples` are cells by source column; they settle what headers leave open, and are all there is to go by
-    in a file without a header. Fields that nothing fits are left out; `validate` says what is then missing.
+    in a file without a header. First and last name are joined, and a date with the time in a column of its
+    own. Of contacts, every column left over becomes an attribute. Fields that nothing fits are left out;
+    `validate` says what is then missing.
     """
     seen = {
         name: [cell.strip() for cell in (samples or {}).get(name, ()) if cell.strip()] for name in columns
@@ -108,35 +153,126 @@ def guess(kind: Kind, columns: Sequence[str], samples: Pairs[str, Sequence[str]]
     offers: list[tuple[float, int, int, int, str, str, str]] = []
     for rank, column in enumerate(KINDS[kind]):
         for place, source in enumerate(usable):
-            score, preference, reason = _score(kind, column, source)
+            score, preference, reason = _score(kind, column, source, seen[source])
             if score:
                 fit = _fit(column, seen[source])
                 score = round(score * fit, 2)
                 if fit < 1:
                     reason += ", though its values do not look like it"
                 offers.append((-score, preference, rank, place, column.name, source, reason))
+    pair = _names(usable, seen) if kind == "contacts" else ()
+    if any(offer[4] == "name" and -offer[0] >= 0.9 and offer[5] not in pair for offer in offers):
+        pair = ()  # the full name has a column of its own
     chosen: dict[str, tuple[str, float, str]] = {}
-    taken: set[str] = set()
+    taken: set[str] = set(pair)
     for negative, _, _, _, name, source, reason in sorted(offers):
+        if name == "name" and pair:
+            continue
         if name not in chosen and source not in taken and -negative >= 0.3:
             chosen[name] = (source, -negative, reason)
             taken.add(source)
-    for name, source in _by_values(
-        kind, [source for source in usable if source not in taken], seen, set(chosen)
-    ):
-        chosen[name] = (source, 0.3, "its values look like it")
-    ordered = [column.name for column in KINDS[kind] if column.name in chosen]
+    free = [source for source in usable if source not in taken]
+    done = {*chosen, *(["name"] if pair else [])}
+    for name, source, sureness, reason in _by_values(kind, free, seen, done):
+        chosen[name] = (source, sureness, reason)
+        taken.add(source)
+    if samples is not None:
+        _leave_out_torn_totals(chosen, samples)
+    joined: dict[str, tuple[str, ...]] = {"name": pair} if pair else {}
+    sure = {name: found[1] for name, found in chosen.items()} | dict.fromkeys(joined, 0.95)
+    why = {name: found[2] for name, found in chosen.items()}
+    why |= dict.fromkeys(joined, "the headers are the parts of it")
+    moment = _MOMENTS[kind]
+    if moment in chosen and kind != "contacts":
+        clock = _clock_beside(chosen[moment][0], [name for name in usable if name not in taken], seen)
+        if clock is not None:
+            joined[moment] = (chosen.pop(moment)[0], clock)
+            why[moment] += f", and “{clock}” holds the times"
+            taken.add(clock)
+    attributes = {}
+    if kind == "contacts":
+        ours = _computed(columns)
+        attributes = {
+            name: name for name in usable if name.strip() and name not in taken and name not in ours
+        }
+    ordered = [column.name for column in KINDS[kind] if column.name in chosen or column.name in joined]
     return Guess(
-        Mapping(kind, {name: chosen[name][0] for name in ordered}),
-        {name: chosen[name][1] for name in ordered},
-        {name: chosen[name][2] for name in ordered},
+        Mapping(
+            kind,
+            {name: chosen[name][0] for name in ordered if name in chosen},
+            {name: joined[name] for name in ordered if name in joined},
+            attributes=attributes,
+        ),
+        {name: sure[name] for name in ordered},
+        {name: why[name] for name in ordered},
     )
 
 
-def _score(kind: Kind, column: Column, source: str) -> tuple[float, int, str]:
+def _names(usable: Sequence[str], seen: Pairs[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the columns that make a full name, in the order in which it is written."""
+    found: dict[str, str] = {}
+    for source in usable:
+        header = normalise(source)
+        for part, known in (("first", _FIRST), ("middle", _MIDDLE), ("last", _LAST)):
+            if header in known:
+                found.setdefault(part, source)
+    if "first" not in found or "last" not in found:
+        return ()
+    cells = [*seen[found["first"]], *seen[found["last"]]]
+    asian = sum(bool(_ASIAN.search(cell)) for cell in cells) * 2 > len(cells)
+    if asian or (not cells and _ASIAN.search(found["last"])):
+        return (found["last"], found["first"])
+    return tuple(found[part] for part in ("first", "middle", "last") if part in found)
+
+
+def _clock_beside(date: str, free: Sequence[str], seen: Pairs[str, Sequence[str]]) -> str | None:
+    """Return the column with the time of day that belongs to a column of bare dates, if there is one."""
+    if not seen[date] or any(_CLOCK.search(cell) and not _MIDNIGHT.search(cell) for cell in seen[date]):
+        return None
+    return next(
+        (
+            source
+            for source in free
+            if normalise(source) in _TIMES and seen[source] and all(map(_CLOCK.fullmatch, seen[source]))
+        ),
+        None,
+    )
+
+
+def _leave_out_torn_totals(
+    chosen: dict[str, tuple[str, float, str]], samples: Pairs[str, Sequence[str]]
+) -> None:
+    """Leave out an amount that only the first line of an order has, where each line has quantity and unit price."""
+    if not {"amount", "quantity", "unit_price", "order_id"} <= chosen.keys():
+        return
+    cells = {
+        name: samples.get(chosen[name][0], ()) for name in ("amount", "quantity", "unit_price", "order_id")
+    }
+    last, torn = None, False
+    for amount, order in zip(cells["amount"], cells["order_id"], strict=False):
+        torn = torn or (not amount.strip() and order == last)
+        last = order
+    if torn and all(cell.strip() for name in ("quantity", "unit_price") for cell in cells[name]):
+        del chosen["amount"]
+
+
+def _computed(columns: Sequence[str]) -> set[str]:
+    """Return the columns that an export of ours computed: what comes back is no attribute."""
+    made = {name for name, field in FIELD.items() if field.source != "contact" and name != "customer_id"}
+    found = made & set(columns)
+    return found if any("_" in name for name in found) else set()
+
+
+def _score(kind: Kind, column: Column, source: str, cells: Sequence[str]) -> tuple[float, int, str]:
     """Return how well a header names a field, its place among the field's names, and why."""
     words = _words(source)
     header = "".join(words)
+    if column.type == "yes/no" and _REFUSAL.search(header):
+        return 0.0, 0, ""
+    if (kind, column.name, header) == ("orders", "order_id", "name"):
+        # Shopify's: every line of an order has it, while "Id" stands on its first line alone.
+        numbered = bool(cells) and all(re.fullmatch(r"#?[A-Za-z]*-?\d+[A-Za-z]?", cell) for cell in cells)
+        return (0.85, 0, "its values are order numbers") if numbered else (0.0, 0, "")
     known = (normalise(column.name), *column.synonyms)
     if header in known:
         # Synonyms stand in the order of preference: the earlier one wins where a file has both.
@@ -194,51 +330,189 @@ def _looks(column: Column, cell: str) -> bool:
 
 
 def _by_values(
-    kind: Kind, free: list[str], seen: Pairs[str, Sequence[str]], done: set[str]
-) -> list[tuple[str, str]]:
-    """Return fields of nameless columns ("Column 3") by what their cells look like."""
-    nameless = [source for source in free if re.fullmatch(r"Column \d+", source) and seen[source]]
-    found: list[tuple[str, str]] = []
+    kind: Kind, free: Sequence[str], seen: Pairs[str, Sequence[str]], done: set[str]
+) -> list[tuple[str, str, float, str]]:
+    """Return fields of columns whose header says nothing, by what their cells look like: sure how far, and why.
 
-    def take(field: str, fits: list[str]) -> None:
-        if field not in done and fits and field in {column.name for column in KINDS[kind]}:
-            found.append((field, fits[0]))
-            nameless.remove(fits[0])
+    A nameless column ("Column 3") is taken for the first field it fits. One with a header is taken only where
+    no other column fits as well.
+    """
+    fields = {column.name for column in KINDS[kind]}
+    left = [source for source in free if seen[source]]
+    found: list[tuple[str, str, float, str]] = []
 
-    def share(source: str, pattern: str) -> float:
-        return sum(bool(re.fullmatch(pattern, cell)) for cell in seen[source]) / len(seen[source])
+    def take(
+        field: str, pattern: str, least: float, *, named: bool = True, but: re.Pattern[str] | None = None
+    ) -> None:
+        if field not in fields or field in done or any(field == name for name, *_ in found):
+            return
+        fits = [
+            source
+            for source in left
+            if sum(bool(re.fullmatch(pattern, cell)) for cell in seen[source]) > least * len(seen[source])
+            and not (but and but.search(normalise(source)))
+        ]
+        nameless = [source for source in fits if _NAMELESS.fullmatch(source)]
+        if nameless:
+            found.append((field, nameless[0], 0.3, "its values look like it"))
+        elif named and len(fits) == 1:
+            found.append((field, fits[0], 0.4, "its values look like it, though its header does not say so"))
+        else:
+            return
+        left.remove(found[-1][1])
 
-    dates = r"(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])|\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}.*"
-    take("email", [source for source in nameless if share(source, r"[^@\s]+@[^@\s]+") > 0.8])
-    moment = {"orders": "ordered_at", "responses": "responded_at", "contacts": "joined_on"}[kind]
-    take(moment, [source for source in nameless if share(source, dates) > 0.8])
-    take(
-        "amount", [source for source in nameless if share(source, r"[-+(¥￥$€£]*[\d.,]*[.,]\d{1,4}\)?") > 0.5]
-    )
-    take("customer_id", [source for source in nameless if share(source, r"\S{1,64}") > 0.8])
+    take("email", _AN_EMAIL, 0.8)
+    take(_MOMENTS[kind], _A_DATE, 0.8, named=kind != "contacts")
+    take("phone", _A_PHONE, 0.8)
+    if not {"quantity", "unit_price"} <= done:
+        take("amount", _AN_AMOUNT, 0.5, named=False)
+        take("amount", rf"{_AN_AMOUNT}|[-+(]*[¥￥$€£] ?[\d.,]+\)?", 0.8, but=_OTHER_MONEY)
+    nameless = [source for source in left if _NAMELESS.fullmatch(source)]
+    if nameless:
+        left[:] = nameless
+        take("customer_id", r"\S{1,64}", 0.8)
+    elif kind != "contacts":
+        # A shop's orders often name the buyer by nothing but the e-mail address.
+        count = len(found)
+        take("customer_id", _AN_EMAIL, 0.8)
+        if len(found) > count:
+            reason = "the e-mail address is all that names the customer"
+            found[-1] = (found[-1][0], found[-1][1], 0.5, reason)
+    take("customer_id", _AN_ID, 0.95, but=_NO_ID)
     return found
+
+
+def source_sql(mapping: Mapping, field: str) -> str:
+    """Return SQL, over the columns of the file, of the text that a mapped field has in each row.
+
+    Joined cells are without the blanks around them, empty ones left out, with one blank between them; none
+    between two letters of Chinese, Japanese or Korean: 王 and 小明 make 王小明. A midnight that a spreadsheet
+    wrote behind a date gives way to the time it is joined with. Raises KeyError for a field that is not mapped.
+    """
+    if field in mapping.columns:
+        return identifier(mapping.columns[field])
+    if field in mapping.constants:
+        return literal(mapping.constants[field])
+    return _joined_sql(mapping.joined[field], moment=column_of(mapping.kind, field).type == "timestamp")
+
+
+def _joined_sql(sources: Sequence[str], *, moment: bool) -> str:
+    parts = [f"trim({identifier(source)}, {BLANKS})" for source in sources]
+    if moment and len(parts) > 1:
+        bare = rf"regexp_replace({parts[0]}, '[ T]0?0:00(:00(\.0+)?)?$', '')"
+        parts[0] = f"CASE WHEN {parts[1]} <> '' THEN {bare} ELSE {parts[0]} END"
+    given = ", ".join(f"nullif({part}, '')" for part in parts)
+    together = f"concat_ws(chr(31), {given})"
+    if not moment:
+        for _ in range(2):  # of three parts of one letter each, the first pass joins two
+            together = rf"regexp_replace({together}, '({_CJK})\x1f({_CJK})', '\1\2', 'g')"
+    return f"replace({together}, chr(31), ' ')"
+
+
+def derived_columns(mapping: Mapping, columns: Sequence[str] = ()) -> dict[str, str]:
+    """Return the columns that a mapping makes of others, by the name under which people see them, as SQL.
+
+    The names are unlike one another and unlike `columns`, the file's own: "First name + Last name",
+    "EUR (for every row)".
+    """
+    return {name: source_sql(mapping, field) for field, name in _virtual(mapping, columns).items()}
+
+
+def effective(mapping: Mapping, columns: Sequence[str] = ()) -> Mapping:
+    """Return the mapping with every field from one column, those of `derived_columns` included."""
+    named = {**mapping.columns, **_virtual(mapping, columns)}
+    order = [column.name for column in KINDS[mapping.kind] if column.name in named]
+    return Mapping(
+        mapping.kind, {field: named[field] for field in order}, attributes=dict(mapping.attributes)
+    )
+
+
+def _virtual(mapping: Mapping, columns: Sequence[str]) -> dict[str, str]:
+    """Return the name of the column made for each joined or constant field."""
+    wanted = {field: " + ".join(sources) for field, sources in mapping.joined.items()}
+    wanted |= {field: f"{text} (for every row)" for field, text in mapping.constants.items()}
+    own = {*columns, *mapping.columns.values(), *mapping.attributes.values()}
+    own |= {source for sources in mapping.joined.values() for source in sources}
+    # DuckDB does not tell columns apart by case.
+    taken = {name.casefold() for name in own}
+    names: dict[str, str] = {}
+    for chosen in [column.name for column in KINDS[mapping.kind] if column.name in wanted]:
+        name, number = wanted[chosen], 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{wanted[chosen]} ({number})"
+        taken.add(name.casefold())
+        names[chosen] = name
+    return names
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A mapping fitted to another file: `lacking` are the headers it names that the file does not have."""
+
+    mapping: Mapping
+    lacking: tuple[str, ...]
+
+
+def apply_template(template: Mapping, columns: Sequence[str]) -> Applied:
+    """Return a mapping with its columns named as in a file, regardless of case and blanks in the headers.
+
+    What the file lacks is named and left out: a field, a joined field as a whole, an attribute.
+    """
+    present: dict[str, str] = {}
+    for column in columns:
+        present.setdefault(_plain(column), column)
+    lacking: dict[str, None] = {}
+
+    def find(source: str) -> str | None:
+        found = source if source in columns else present.get(_plain(source))
+        if found is None:
+            lacking[source] = None
+        return found
+
+    fields = {field: find(source) for field, source in template.columns.items()}
+    parts = {field: [find(source) for source in sources] for field, sources in template.joined.items()}
+    attributes = {title: find(source) for title, source in template.attributes.items()}
+    fitted = Mapping(
+        template.kind,
+        {field: source for field, source in fields.items() if source is not None},
+        {
+            field: tuple(source for source in sources if source is not None)
+            for field, sources in parts.items()
+            if None not in sources
+        },
+        dict(template.constants),
+        {title: source for title, source in attributes.items() if source is not None},
+    )
+    return Applied(fitted, tuple(lacking))
+
+
+def _plain(header: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", header).casefold().split())
 
 
 def validate(mapping: Mapping, columns: Sequence[str]) -> None:
     """Refuse a mapping that the file cannot serve.
 
     Orders need the customer, the order date and the amount (or quantity and unit price); contacts the
-    customer; responses the customer, the response date and feedback or recommendation. Raises
-    MissingColumns naming what is missing and what was found, InvalidValue for an unknown field.
+    customer; responses the customer, the response date and feedback or recommendation: each from a column,
+    joined columns or, but for ids, a constant. Raises MissingColumns naming what is missing and what was
+    found, InvalidValue for an unknown field, one with two sources, or a constant that is no value of it.
     """
-    known = [column.name for column in KINDS[mapping.kind]]
-    for name, source in mapping.columns.items():
-        if name not in known:
-            raise InvalidValue(
-                f"A file of {mapping.kind} has no field “{name}”.", f"The fields are: {', '.join(known)}."
-            )
+    _refuse_unknown(mapping)
+    sources = [(f"the {_title(mapping.kind, name)}", source) for name, source in mapping.columns.items()]
+    for name, parts in mapping.joined.items():
+        sources += [(f"part of the {_title(mapping.kind, name)}", source) for source in parts]
+    sources += [(f"the attribute “{title}”", source) for title, source in mapping.attributes.items()]
+    for what, source in sources:
         if source not in columns:
             raise MissingColumns(
-                f"The file has no column “{source}”, which is to be the {_title(mapping.kind, name)}. "
-                f"Found: {_listed(columns)}.",
+                f"The file has no column “{source}”, which is to be {what}. Found: {_listed(columns)}.",
                 "Choose one of the columns found.",
             )
-    present = mapping.columns.keys()
+    for name, text in mapping.constants.items():
+        _refuse_constant(mapping.kind, column_of(mapping.kind, name), text)
+    present = {*mapping.columns, *mapping.joined, *mapping.constants}
     missing = [
         _title(mapping.kind, column.name)
         for column in KINDS[mapping.kind]
@@ -257,6 +531,49 @@ def validate(mapping: Mapping, columns: Sequence[str]) -> None:
             f"The file has no column for the {', nor for the '.join(missing)}. Found: {_listed(columns)}.",
             "Choose the columns by hand if they bear other names, or export the file again with them.",
         )
+
+
+def _refuse_unknown(mapping: Mapping) -> None:
+    """Refuse fields that there are not, and those with two sources or parts that make no value."""
+    known = [column.name for column in KINDS[mapping.kind]]
+    fields = [*mapping.columns, *mapping.joined, *mapping.constants]
+    for name in fields:
+        if name not in known:
+            raise InvalidValue(
+                f"A file of {mapping.kind} has no field “{name}”.", f"The fields are: {', '.join(known)}."
+            )
+        if fields.count(name) > 1:
+            raise InvalidValue(
+                f"The {_title(mapping.kind, name)} has two sources.",
+                "Take it from a column, from joined columns or from one text for every row.",
+            )
+    for name, parts in mapping.joined.items():
+        if column_of(mapping.kind, name).type not in {"text", "date", "timestamp"}:
+            raise InvalidValue(
+                f"The {_title(mapping.kind, name)} cannot be joined from several columns.",
+                "Choose the one column that holds it.",
+            )
+        if not parts:
+            raise InvalidValue(
+                f"No columns are chosen to be joined for the {_title(mapping.kind, name)}.",
+                "Choose them, or leave the field out.",
+            )
+    if mapping.attributes and mapping.kind != "contacts":
+        raise InvalidValue(
+            f"A file of {mapping.kind} brings no attributes.", "Only contacts have attributes of your own."
+        )
+    if not all(title.strip() for title in mapping.attributes):
+        raise InvalidValue("An attribute has no name.", "Name it, or leave its column out.")
+
+
+def _refuse_constant(kind: Kind, column: Column, text: str) -> None:
+    title = _title(kind, column.name)
+    if column.name in IDS:
+        raise InvalidValue(
+            f"The {title} cannot be the same for every row.", "Choose the column that tells the rows apart."
+        )
+    if not values.can_be(column.type, text):
+        raise InvalidValue(f"“{text}” cannot be the {title} of every row.", values.HOW_TO_WRITE[column.type])
 
 
 def _title(kind: Kind, name: str) -> str:

@@ -1,14 +1,15 @@
-"""Reads a text file into DuckDB, every cell as text, every row accounted for.
+"""Reads a file's rows into DuckDB, every cell as text, every row accounted for.
 
-Two ways lead there. A file that a byte-wise scan finds flawless is read by DuckDB with the dialect spelled
-out. Any other (stray quotation marks, rows of other widths, blanks as separators, mixed line ends) is split
-by our own careful splitter. Both ways end in a count made independently of the reader; where it differs the
-import stops.
+Three ways lead there. A text file that a byte-wise scan finds flawless is read by DuckDB with the dialect
+spelled out, and not before its rows are asked for: `store` puts them on disk. Any other text (stray quotation
+marks, rows of other widths, blanks as separators, mixed line ends) is split by our own careful splitter. A
+workbook, a Parquet file or a database's rows come as a stream of text cells. Each way ends in a count made
+independently of the reader; where it differs the import stops.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,24 @@ from crm.imports.dialect import (
     records,
 )
 
-__all__ = ["Dialect", "RawTable", "detect", "identifier", "literal", "one_row", "read", "sample"]
+__all__ = [
+    "Dialect",
+    "RawTable",
+    "Straight",
+    "detect",
+    "drop",
+    "headings",
+    "identifier",
+    "literal",
+    "one_row",
+    "read",
+    "read_table",
+    "sample",
+    "store",
+    "unique_names",
+]
 
-_CHUNK = 16 << 20
+_CHUNK = 2 << 20
 _WITNESSES = 100
 _BATCH_CELLS = 400_000
 _BATCH_CHARACTERS = 32 << 20
@@ -45,23 +61,41 @@ _EXPORT_AGAIN = "Save the file again from the program it comes from, as CSV with
 
 @dataclass(frozen=True)
 class RawTable:
-    """A file's rows as they came, in a DuckDB table.
+    """A file's rows as they came, in a DuckDB table or view.
 
     `table` has the source columns as text (an empty or missing cell is the empty text) and `_row`, the
     position of the data row in the file from 1 (rejected rows count), and `_line`, the line it starts on.
     `rejects_table` has one row per record that could not be split into the file's columns: `_row`, `_line`,
     `reason`, `text` (verbatim). `lines_counted` is the number of data rows by a count that is independent
-    of the reader; it equals `row_count` + `reader_rejects`.
+    of the reader; it equals `row_count` + `reader_rejects`. `sentences` say what was assumed. `straight` is
+    there as long as the rows are still in the file alone, every use of `table` reading it anew. `dialect` is
+    how a text writes its table, nothing for other files.
     """
 
     table: str
     columns: tuple[str, ...]
-    dialect: Dialect
+    sentences: tuple[str, ...]
     row_count: int
     rejects_table: str
     reader_rejects: int
     lines_counted: int
     blank_lines: int
+    dialect: Dialect | None = None
+    straight: "Straight | None" = None
+
+
+@dataclass(frozen=True)
+class Straight:
+    """A flawless file that DuckDB can read straight away, and what holds for a sound reading of it.
+
+    `errors` is the table in which DuckDB notes the lines it refuses; it must be empty after every reading.
+    `witnesses` are records split by our own splitter: row from 1 → its cells.
+    """
+
+    path: Path
+    dialect: Dialect
+    errors: str
+    witnesses: dict[int, list[str]]
 
 
 def identifier(name: str) -> str:
@@ -81,32 +115,135 @@ def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
 
 
 def read(
-    path: Path, dialect: Dialect, *, connection: duckdb.DuckDBPyConnection, table: str, scratch: Path
+    path: Path,
+    dialect: Dialect,
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    scratch: Path,
+    lazily: bool = False,
 ) -> RawTable:
     """Read a text file into the new table `table` of `connection` and return what was read.
 
     From lines of text to rows of text cells, with `_row` and `_line`; rows that cannot be split go to the
-    table `<table>_rejects`. Temporary files go to `scratch` and are removed. Raises UnreadableFile when the
-    file has no rows, a line or a number of columns beyond the limits, is not UTF-8, or when the rows read
-    and rejected do not add up to the rows counted.
+    table `<table>_rejects`. `lazily` leaves the rows of a file that looks flawless in the file, see `RawTable`,
+    until `store` is called. Other files are written to `scratch`. Raises UnreadableFile when the file has no
+    rows, a line or a number of columns beyond the limits, is not UTF-8, or when the rows read and rejected do
+    not add up to the rows counted.
     """
     columns = _columns(path, dialect)
     raw = None
     if _may_be_flawless(path, dialect):
         scan = _scan(path, dialect, len(columns))
-        if scan is not None:
-            raw = _read_flawless(path, dialect, scan, columns, connection=connection, table=table)
+        if scan is not None and scan.longest <= MAX_LINE:
+            raw = _view(path, dialect, scan, columns, connection=connection, table=table)
     if raw is None:
         raw = _read_carefully(path, dialect, columns, connection=connection, table=table, scratch=scratch)
+    raw = _counted(connection, raw)
+    return raw if lazily else store(connection, raw, scratch=scratch)
+
+
+def store(connection: duckdb.DuckDBPyConnection, raw: RawTable, *, scratch: Path) -> RawTable:
+    """Put the rows of a file that is still read straight on disk in `scratch`, and return them.
+
+    From a view that reads the file to a view of a Parquet file. A file of which DuckDB refuses a line, or
+    reads a row otherwise than our own splitter, is split by that. Raises what `read` raises.
+    """
+    straight = raw.straight
+    if straight is None:
+        return raw
+    scratch.mkdir(parents=True, exist_ok=True)
+    target = scratch / f"{raw.table}.parquet"
+    connection.execute(f"DELETE FROM {identifier(straight.errors)}")
+    try:
+        cells = ", ".join(map(identifier, raw.columns))
+        numbered = ", _line" if _needs_numbers(connection, raw.table) else ""
+        connection.execute(
+            f"COPY (SELECT {cells}{numbered} FROM {identifier(raw.table)}) TO {literal(str(target))}"
+        )
+        sound = not _count(connection, straight.errors)
+    except duckdb.Error:
+        sound = False
+    if sound:
+        rows = f"read_parquet({literal(str(target))}, file_row_number = true)"
+        above = straight.dialect.skip_lines + straight.dialect.header_rows
+        line = "_line" if numbered else f"file_row_number + {above + 1} AS _line"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {identifier(raw.table)} AS "
+            f"SELECT {cells}, file_row_number + 1 AS _row, {line} FROM {rows}"
+        )
+        sound = _count(connection, raw.table) == raw.row_count and _witnessed(connection, raw)
+    if sound:
+        return _counted(connection, replace(raw, straight=None))
+    target.unlink(missing_ok=True)
+    drop(connection, raw.table)
+    return _counted(
+        connection,
+        _read_carefully(
+            straight.path,
+            straight.dialect,
+            raw.columns,
+            connection=connection,
+            table=raw.table,
+            scratch=scratch,
+        ),
+    )
+
+
+def read_table(
+    path: Path,
+    *,
+    sentences: tuple[str, ...],
+    rows_counted: int | None,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    scratch: Path,
+) -> RawTable:
+    """Read a stream of text cells, as `formats.open_file` makes of a workbook, into `table` and return it.
+
+    From an Arrow stream of one text column per source column, `_row` and `_line`. Raises UnreadableFile when
+    it has no rows or not as many as were counted before.
+    """
+    target = scratch / f"{table}.parquet"
+    drop(connection, table)
+    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+        columns = tuple(name for name in stream.schema.names if name not in {"_row", "_line"})
+        connection.register("_cells_of_table", stream)
+        try:
+            connection.execute(f"COPY (SELECT * FROM _cells_of_table) TO {literal(str(target))}")
+        finally:
+            connection.unregister("_cells_of_table")
+    connection.execute(
+        f"CREATE VIEW {identifier(table)} AS SELECT * FROM read_parquet({literal(str(target))})"
+    )
+    rejects = _no_rejects(connection, table)
+    rows = _count(connection, table)
+    return _counted(
+        connection,
+        RawTable(
+            table=table,
+            columns=columns,
+            sentences=sentences,
+            row_count=rows,
+            rejects_table=rejects,
+            reader_rejects=0,
+            lines_counted=rows if rows_counted is None else rows_counted,
+            blank_lines=0,
+        ),
+    )
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> RawTable:
+    """Return the rows when all are accounted for and there are any. Raises UnreadableFile."""
     if raw.row_count + raw.reader_rejects != raw.lines_counted:
-        _drop(connection, table)
+        drop(connection, raw.table)
         raise UnreadableFile(
             f"The file has {raw.lines_counted:,} rows by our count, but {raw.row_count:,} were read and "
             f"{raw.reader_rejects:,} refused: the import was stopped because rows would have been lost.",
             _EXPORT_AGAIN,
         )
     if raw.lines_counted == 0:
-        _drop(connection, table)
+        drop(connection, raw.table)
         raise UnreadableFile(
             "The file has a header and no rows below it.",
             "Check that the export finished, and choose it again.",
@@ -114,18 +251,36 @@ def read(
     return raw
 
 
+def _witnessed(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> bool:
+    """Return whether rows here and there, split again by our own splitter, are what stands in the table."""
+    spots = raw.straight.witnesses if raw.straight else {}
+    if not spots:
+        return True
+    rows = connection.execute(
+        f"SELECT _row, {', '.join(map(identifier, raw.columns))} FROM {identifier(raw.table)} "
+        f"WHERE _row IN ({', '.join(map(str, spots))})"
+    ).fetchall()
+    found = {row[0]: list(row[1:]) for row in rows}
+    return all(found.get(number) == cells for number, cells in spots.items())
+
+
 def sample(connection: duckdb.DuckDBPyConnection, raw: RawTable, rows: int = 20) -> dict[str, list[str]]:
     """Return the first `rows` rows of a table that was read: column → its cells, in the file's order."""
+    # DuckDB keeps the order of a file unless told otherwise, so nothing need be sorted to find the first.
     names = ", ".join(map(identifier, raw.columns))
-    found = connection.execute(
-        f"SELECT {names} FROM {identifier(raw.table)} ORDER BY _row LIMIT {int(rows)}"
-    ).fetchall()
+    found = connection.execute(f"SELECT {names} FROM {identifier(raw.table)} LIMIT {int(rows)}").fetchall()
     return {name: [row[index] for row in found] for index, name in enumerate(raw.columns)}
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    for name in (table, f"{table}_rejects"):
-        connection.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
+def drop(connection: duckdb.DuckDBPyConnection, table: str, *, rejects: bool = True) -> None:
+    """Drop the table or view `table`, and its rejects unless told otherwise."""
+    for name in (table, f"{table}_rejects") if rejects else (table,):
+        found = connection.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [name]
+        ).fetchone()
+        if found is not None:
+            what = "VIEW" if found[0] == "VIEW" else "TABLE"
+            connection.execute(f"DROP {what} {identifier(name)}")
 
 
 def _table_records(path: Path, dialect: Dialect) -> Iterator[Record]:
@@ -152,12 +307,13 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
             break
     if not tasted:
         raise UnreadableFile("No line of the file can be read as a row of a table.", _EXPORT_AGAIN)
-    header = [" ".join(cell.split()) for cell in tasted[0]] if dialect.header else []
-    widths = Counter(map(len, tasted[1:] if dialect.header and len(tasted) > 1 else tasted))
+    above = dialect.header_rows
+    header = headings(tasted[:above]) if above else []
+    widths = Counter(map(len, tasted[above:] if len(tasted) > above else tasted))
     width = max(widths.items(), key=lambda item: (item[1], item[0]))[0]
     while len(header) > width and not header[-1]:
         header.pop()
-    if header and not any(cell for cells in tasted[1:] for cell in cells[len(header) :]):
+    if header and not any(cell for cells in tasted[above:] for cell in cells[len(header) :]):
         width = len(header)  # rows that end in a separator have no further column
     width = max(width, len(header))
     if width > MAX_COLUMNS:
@@ -165,10 +321,32 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
             f"The file has {width:,} columns; up to {MAX_COLUMNS:,} can be read.",
             "Leave out the columns that are not needed and import the rest.",
         )
+    return unique_names([header[index] if index < len(header) else "" for index in range(width)])
+
+
+def headings(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return one heading per column of the rows that hold the headings, joined from top to bottom.
+
+    In every row but the last an empty cell continues the one on its left, as a merged cell does.
+    """
+    width = max(map(len, rows))
+    parts: list[list[str]] = [[] for _ in range(width)]
+    for number, cells in enumerate(rows):
+        last = ""
+        for index in range(width):
+            cell = " ".join(cells[index].split()) if index < len(cells) else ""
+            last = cell if cell or number == len(rows) - 1 else last
+            if last and last not in parts[index]:
+                parts[index].append(last)
+    return [" ".join(found) for found in parts]
+
+
+def unique_names(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the headings as names of columns: each once, whatever its case, and none empty."""
     names: list[str] = []
     taken = {"_row", "_line"}
-    for index in range(width):
-        name = (header[index] if index < len(header) else "") or f"Column {index + 1}"
+    for index, heading in enumerate(header):
+        name = heading or f"Column {index + 1}"
         unique, count = name, 1
         # DuckDB does not tell columns apart by case, so neither do we.
         while unique.casefold() in taken or unique.lower() in taken:
@@ -191,8 +369,18 @@ class _Scan:
     lines: int = 0
     longest: int = 0
     one_line_each: bool = True
-    line_numbers: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    # Lines on which records start: an array where they are irregular, else first line and how many.
+    line_numbers: list[npt.NDArray[np.int64] | tuple[int, int]] = field(default_factory=list)
     witnesses: list[tuple[int, int, int]] = field(default_factory=list)  # record, first byte, end
+
+    def lines_of_records(self) -> npt.NDArray[np.int64]:
+        """Return the line on which each record starts, in their order."""
+        return np.concatenate(
+            [
+                np.arange(given[0], given[0] + given[1]) if isinstance(given, tuple) else given
+                for given in self.line_numbers
+            ]
+        )
 
 
 def _may_be_flawless(path: Path, dialect: Dialect) -> bool:
@@ -224,6 +412,13 @@ def _scan(path: Path, dialect: Dialect, width: int) -> _Scan | None:
             if not chunk and not rest:
                 break
             data = rest + chunk
+            plain = _add_plain(
+                scan, data, offset, delimiter=delimiter, quote=quote, windows=windows, width=width
+            )
+            if plain:
+                offset += plain
+                rest = data[plain:]
+                continue
             codes = np.frombuffer(data, np.uint8)
             newlines = np.flatnonzero(codes == 10)
             quotes = np.flatnonzero(codes == quote) if quote >= 0 else newlines[:0]
@@ -250,6 +445,45 @@ def _scan(path: Path, dialect: Dialect, width: int) -> _Scan | None:
     if dialect.header and scan.records == 0:
         return None
     return scan
+
+
+def _add_plain(
+    scan: _Scan, data: bytes, offset: int, *, delimiter: int, quote: int, windows: bool, width: int
+) -> int:
+    """Add the whole records of `data` to a scan if they are plain, and return how many bytes those are.
+
+    Plain is: no quotation mark, no blank line, nothing but UTF-8, and separators as many as the records need.
+    That each record has its own share of them DuckDB finds out, which refuses any other. 0 when not plain.
+    """
+    stop = data.rfind(b"\n") + 1
+    if not stop or stop < len(data) // 2:
+        return 0
+    piece = data[:stop]
+    if b"\0" in piece or (quote >= 0 and quote in piece):
+        return 0
+    if not piece.isascii():
+        try:
+            piece.decode()
+        except UnicodeDecodeError:
+            return 0
+    lines = piece.count(b"\n")
+    ending = b"\r\n" if windows else b"\n"
+    if piece.startswith(ending) or ending * 2 in piece:
+        return 0
+    if piece.count(b"\r") != (piece.count(ending) if windows else 0) or (
+        windows and piece.count(ending) != lines
+    ):
+        return 0
+    if piece.count(bytes([delimiter])) != lines * (width - 1):
+        return 0
+    middle = piece.rfind(b"\n", 0, len(piece) // 2) + 1
+    for begin in {0, middle}:
+        end = piece.index(ending, begin)
+        scan.witnesses.append((scan.records + piece.count(b"\n", 0, begin), offset + begin, offset + end))
+    scan.line_numbers.append((scan.lines + 1, lines))
+    scan.records += lines
+    scan.lines += lines
+    return stop
 
 
 @dataclass(frozen=True)
@@ -322,7 +556,7 @@ def _add(scan: _Scan, piece: _Piece, *, delimiter: int, windows: bool, width: in
     return True
 
 
-def _read_flawless(
+def _view(
     path: Path,
     dialect: Dialect,
     scan: _Scan,
@@ -331,10 +565,7 @@ def _read_flawless(
     connection: duckdb.DuckDBPyConnection,
     table: str,
 ) -> RawTable | None:
-    """Return the file as DuckDB reads it with the dialect spelled out, or None if it is not wholly content."""
-    if scan.longest > MAX_LINE:
-        return None
-    rejects = f"{table}_rejects"
+    """Return the file as a view that reads it with the dialect spelled out each time, or None where it cannot."""
     errors, scans = f"{table}_duckdb_errors", f"{table}_duckdb_scans"
     longest = max(2 << 20, scan.longest + 1024)
     options = {
@@ -345,7 +576,8 @@ def _read_flawless(
         "quote": literal(dialect.quote),
         "escape": literal(dialect.quote),
         "comment": "''",
-        "header": "true" if dialect.header else "false",
+        "header": "true" if dialect.header_rows == 1 else "false",
+        "skip": str(dialect.header_rows if dialect.header_rows > 1 else 0),
         "compression": "'none'",
         "null_padding": "false",
         "strict_mode": "true",
@@ -363,81 +595,74 @@ def _read_flawless(
         f"read_csv({literal(str(path))}, {', '.join(f'{key}={value}' for key, value in options.items())})"
     )
     names = ", ".join(f"c{index} AS {identifier(name)}" for index, name in enumerate(columns))
-    _drop(connection, table)
-    above = 1 if dialect.header else 0
+    above = dialect.header_rows
+    drop(connection, table)
+    for name in (errors, scans):
+        connection.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
+    numbered = "row_number() OVER ()"
+    if scan.one_line_each:
+        query = f"SELECT {names}, {numbered} AS _row, {numbered} + {above} AS _line FROM {source}"
+    else:
+        lines = f"{table}_lines"
+        connection.register("_numbered_lines", pa.table({"_line": scan.lines_of_records()[above:]}))
+        connection.execute(f"CREATE OR REPLACE TABLE {identifier(lines)} AS SELECT * FROM _numbered_lines")
+        connection.unregister("_numbered_lines")
+        query = (
+            f"SELECT r.*, l._line FROM (SELECT {names}, {numbered} AS _row FROM {source}) r "
+            f"POSITIONAL JOIN {identifier(lines)} l"
+        )
     try:
-        if scan.one_line_each:
-            connection.execute(
-                f"CREATE TABLE {identifier(table)} AS SELECT {names}, row_number() OVER () AS _row, "
-                f"row_number() OVER () + {above} AS _line FROM {source}"
-            )
-        else:
-            numbers = np.concatenate(scan.line_numbers)[above:]
-            lines = pa.table({"_line": numbers})
-            connection.register("_numbered_lines", lines)
-            try:
-                connection.execute(
-                    f"CREATE TABLE {identifier(table)} AS SELECT r.*, l._line FROM "
-                    f"(SELECT {names}, row_number() OVER () AS _row FROM {source}) r "
-                    "POSITIONAL JOIN _numbered_lines l"
-                )
-            finally:
-                connection.unregister("_numbered_lines")
-        refused = _count(connection, errors)
+        connection.execute(f"CREATE VIEW {identifier(table)} AS {query}")
+        # The first look makes the table of errors, which everything else counts on.
+        connection.execute(f"SELECT * FROM {identifier(table)} LIMIT 1").fetchall()
     except duckdb.Error:
-        _drop(connection, table)
+        drop(connection, table)
         return None
-    finally:
-        for name in (errors, scans):
-            connection.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
-    if refused or not _witnessed(path, dialect, scan, columns, connection=connection, table=table):
-        _drop(connection, table)
-        return None
-    connection.execute(
-        f"CREATE TABLE {identifier(rejects)} (_row BIGINT, _line BIGINT, reason VARCHAR, text VARCHAR)"
-    )
     return RawTable(
         table=table,
         columns=columns,
+        sentences=(dialect.sentence(),),
         dialect=dialect,
-        row_count=_count(connection, table),
-        rejects_table=rejects,
+        row_count=scan.records - above,
+        rejects_table=_no_rejects(connection, table),
         reader_rejects=0,
         lines_counted=scan.records - above,
         blank_lines=scan.blanks,
+        straight=Straight(path, dialect, errors, _witnesses(path, dialect, scan)),
     )
+
+
+def _no_rejects(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    rejects = f"{table}_rejects"
+    connection.execute(
+        f"CREATE TABLE {identifier(rejects)} (_row BIGINT, _line BIGINT, reason VARCHAR, text VARCHAR)"
+    )
+    return rejects
+
+
+def _needs_numbers(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Return whether the lines of the rows were written down, because they do not follow from their number."""
+    found = connection.execute(
+        "SELECT 1 FROM information_schema.tables WHERE table_name = ?", [f"{table}_lines"]
+    ).fetchone()
+    return found is not None
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(one_row(connection, f"SELECT count(*) FROM {identifier(table)}")[0])
 
 
-def _witnessed(
-    path: Path,
-    dialect: Dialect,
-    scan: _Scan,
-    columns: tuple[str, ...],
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-) -> bool:
-    """Return whether rows here and there, split again by our own splitter, are what DuckDB made of them."""
-    above = 1 if dialect.header else 0
-    spots = {record - above + 1: (begin, end) for record, begin, end in scan.witnesses if record >= above}
-    if not spots:
-        return True
-    names = ", ".join(map(identifier, columns))
-    rows = connection.execute(
-        f"SELECT _row, {names} FROM {identifier(table)} WHERE _row IN ({', '.join(map(str, spots))})"
-    ).fetchall()
-    found = {row[0]: list(row[1:]) for row in rows}
+def _witnesses(path: Path, dialect: Dialect, scan: _Scan) -> dict[int, list[str]]:
+    """Return records here and there as our own splitter splits them: row from 1 → cells."""
+    found: dict[int, list[str]] = {}
     with path.open("rb") as file:
-        for number, (begin, end) in spots.items():
-            file.seek(begin)
-            again = list(records(file.read(end - begin).splitlines(keepends=True), dialect))
-            if len(again) != 1 or again[0][1] != found.get(number):
-                return False
-    return True
+        for record, begin, end in scan.witnesses:
+            if record >= dialect.header_rows:
+                file.seek(begin)
+                again = list(records(file.read(end - begin).splitlines(keepends=True), dialect))
+                # A record that our splitter does not take for one can never be found again.
+                found[record - dialect.header_rows + 1] = again[0][1] if len(again) == 1 else ["\0"]
+    return found
 
 
 # --- all other files: split by ourselves ---------------------------------------------------------------
@@ -473,7 +698,7 @@ class _Careful:
         rejects: list[tuple[int, int, str, str]] = []
         characters = number = 0
         batch = max(64, _BATCH_CELLS // width)
-        header_due = self._dialect.header
+        headers_due = self._dialect.header_rows
         with pa.OSFile(str(self._spill), "wb") as sink, pa.ipc.new_stream(sink, self.rejects_schema) as spill:
             for line, given, problem, text in _table_records(self._path, self._dialect):
                 self.lines = line + text.count("\r" if self._dialect.newline == "\r" else "\n")
@@ -481,8 +706,8 @@ class _Careful:
                 if _is_blank(cells, problem, width):
                     self.blanks += 1
                     continue
-                if header_due:
-                    header_due = False
+                if headers_due:
+                    headers_due -= 1
                     if problem:
                         raise UnreadableFile(
                             f"The header in line {line} cannot be read. {problem}", _EXPORT_AGAIN
@@ -550,7 +775,7 @@ def _read_carefully(
     spill = scratch / f"{table}-rejects.arrow"
     rejects = f"{table}_rejects"
     careful = _Careful(path, dialect, len(columns), spill)
-    _drop(connection, table)
+    drop(connection, table)
     names = ", ".join(f"c{index} AS {identifier(name)}" for index, name in enumerate(columns))
     try:
         connection.register(
@@ -570,14 +795,14 @@ def _read_carefully(
             connection.register("_careful_rejects", pa.ipc.open_stream(source))
             connection.execute(f"CREATE TABLE {identifier(rejects)} AS SELECT * FROM _careful_rejects")
     except BaseException:
-        _drop(connection, table)
+        drop(connection, table)
         raise
     finally:
         for name in ("_careful_rows", "_careful_rejects"):
             connection.unregister(name)
         spill.unlink(missing_ok=True)
     if careful.lines != lines:
-        _drop(connection, table)
+        drop(connection, table)
         raise UnreadableFile(
             f"The file has {lines:,} lines, of which {careful.lines:,} were read: the import was stopped.",
             _EXPORT_AGAIN,
@@ -585,6 +810,7 @@ def _read_carefully(
     return RawTable(
         table=table,
         columns=columns,
+        sentences=(dialect.sentence(),),
         dialect=dialect,
         row_count=_count(connection, table),
         rejects_table=rejects,

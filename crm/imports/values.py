@@ -11,18 +11,35 @@ from dataclasses import dataclass, field
 import duckdb
 
 from crm.errors import ClienteleError, InvalidValue
+from crm.formulas import COMPUTABLE_RE2, HARMLESS_RE2
+from crm.imports.countries import checked_country
 from crm.imports.reading import identifier, literal, one_row
+from crm.schema import Type
 
-_ODD_BLANKS = "\u00a0\u202f\u3000"
-BLANKS = f"e' \\t\\r\\n{_ODD_BLANKS}'"
+ODD_BLANKS = "\u00a0\u202f\u3000"
+BLANKS = f"e' \\t\\r\\n{ODD_BLANKS}'"
 """SQL text of the characters that make a cell blank."""
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "date_order": ("dmy", "mdy"),
     "decimal": (".", ","),
     "recommendation": ("0-10", "yes-no", "other"),
+    "date_numbers": ("excel", "seconds", "milliseconds", "no"),
+    "key": ("customer_id", "email", "phone"),
+    "country": (),
 }
-"""What a user may be asked, with the answers."""
+"""What a user may be asked or choose, with the answers; of `country`, any ISO code or name."""
+
+HOW_TO_WRITE: dict[Type, str] = {
+    "text": "Write something, or leave the field out.",
+    "integer": "Write a whole number, such as 12.",
+    "number": "Write a number, such as 12.5.",
+    "money": "Write a number, such as 12.50.",
+    "date": "Write a date that exists, such as 2025-03-04.",
+    "timestamp": "Write a date that exists, such as 2025-03-04 or 2025-03-04 15:16.",
+    "yes/no": "Write yes or no.",
+}
+"""Advice for a value that is to be of a type."""
 
 YES = (
     "yes",
@@ -32,6 +49,9 @@ YES = (
     "1",
     "on",
     "x",
+    "subscribed",
+    "opted in",
+    "opt-in",
     "ja",
     "是",
     "有",
@@ -43,7 +63,8 @@ YES = (
     "订阅",
 )
 NO = ("no", "n", "false", "f", "0", "off", "nein", "否", "不", "不是", "没有", "不同意", "不愿意", "不推荐", "未订阅",
-      "退订")  # fmt: skip
+      "退订", "unsubscribed", "never subscribed", "never_subscribed", "not subscribed", "not_subscribed", "opted out",
+      "opt-out")  # fmt: skip
 NOT_GIVEN = ("na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "unknown", "未知")
 
 _MAX_SHAPES, _MAX_SHAPE = 5000, 48
@@ -71,15 +92,55 @@ class Question(ClienteleError):
 
 
 def checked_options(options: Pairs[str, str] | None) -> dict[str, str]:
-    """Return the answers given, or raise InvalidValue naming the first that is none."""
-    for key, value in (options or {}).items():
+    """Return the answers given, the country as its code, or raise InvalidValue naming the first that is none."""
+    checked = dict(options or {})
+    for key, value in checked.items():
         if key not in OPTIONS:
             raise InvalidValue(f"There is no option “{key}”.", f"The options are: {', '.join(OPTIONS)}.")
-        if value not in OPTIONS[key]:
+        if key == "country":
+            checked[key] = checked_country(value)
+        elif value not in OPTIONS[key]:
             raise InvalidValue(
                 f"The option “{key}” cannot be “{value}”.", f"It is one of: {', '.join(OPTIONS[key])}."
             )
-    return dict(options or {})
+    return checked
+
+
+def can_be(type_: Type, text: str) -> bool:
+    """Return whether a text can be a value of a type, written in whatever way a file may write it."""
+    plain = text.strip()
+    if not plain or type_ == "text":
+        return bool(plain)
+    if type_ == "yes/no":
+        return plain.lower() in YES + NO
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("CREATE TABLE one AS SELECT ?::VARCHAR AS cell", [plain])
+        cells = Cells(connection, "one", ["cell"])
+        if type_ in {"date", "timestamp"}:
+            ways = [
+                dates(cells, ["cell"], order=order, latest_year=2100, numbers="no").sql["cell"]
+                for order in OPTIONS["date_order"]
+            ]
+            ways = [f"CASE WHEN year({way}) BETWEEN 1900 AND 2100 THEN 1 END" for way in ways]
+        else:
+            ways = [numbers(cells, ["cell"], decimal=mark).sql["cell"] for mark in OPTIONS["decimal"]]
+            ways = [f"TRY_CAST({way} AS DECIMAL(18,4))" for way in ways]
+            if type_ == "integer":
+                ways = [f"CASE WHEN {way} % 1 = 0 THEN 1 END" for way in ways]
+        (found,) = one_row(connection, f"SELECT coalesce({', '.join(ways)}) IS NOT NULL FROM one")
+    return bool(found)
+
+
+def unguarded_sql(cell: str) -> str:
+    """Return SQL of a cell without the apostrophe that a CSV for spreadsheets has before what a spreadsheet computes.
+
+    The same as `formulas.unguard`: exactly one apostrophe, and only where one was put.
+    """
+    rest, apostrophe = f"substr({cell}, 2)", literal("'")
+    return (
+        f"CASE WHEN starts_with({cell}, {apostrophe}) AND regexp_matches({rest}, {literal(COMPUTABLE_RE2)}) "
+        f"AND NOT regexp_full_match({rest}, {literal(HARMLESS_RE2)}) THEN {rest} ELSE {cell} END"
+    )
 
 
 class Cells:
@@ -88,7 +149,7 @@ class Cells:
     def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, sources: Sequence[str]) -> None:
         self.connection, self.table = connection, table
         unique = list(dict.fromkeys(sources))
-        edges = f"'^[\\s{_ODD_BLANKS}]|[\\s{_ODD_BLANKS}]$'"
+        edges = f"'^[\\s{ODD_BLANKS}]|[\\s{ODD_BLANKS}]$'"
         tests = ", ".join(f"bool_or(regexp_matches({identifier(name)}, {edges}))" for name in unique)
         padded = one_row(connection, f"SELECT {tests} FROM {identifier(table)}")
         # Trimming every cell of every column takes longer than all else; most files have nothing to trim.
@@ -107,16 +168,17 @@ def words(values: Sequence[str]) -> str:
 
 # --- dates ---------------------------------------------------------------------------------------------
 
+_LETTERS = r"[^\W\d_]"
 _DAY = (
     r"(?P<ymd>9{4}(?P<s1>[-/.])9{1,2}(?P=s1)9{1,2})"
     r"|(?P<compact>9{8}(?:9{6})?)"
     r"|(?P<numeric>9{1,2}(?P<s2>[-/.])9{1,2}(?P=s2)(?:9{4}|99))"
     r"|(?P<chinese>9{4} ?年 ?9{1,2} ?月 ?9{1,2} ?日?)"
-    r"|(?P<dayfirst>9{1,2}(?:st|nd|rd|th)?[-/. ]+(?P<m1>[A-Za-z]{3,9})[-/., ]+(?:9{4}|99))"
-    r"|(?P<monthfirst>(?P<m2>[A-Za-z]{3,9})[. ]+9{1,2}(?:st|nd|rd|th)?,? 9{4})"
+    rf"|(?P<dayfirst>9{{1,2}}(?:st|nd|rd|th|er|º|°)?(?:[-/. ]+| del? )(?P<m1>{_LETTERS}{{3,10}})(?:[-/., ]+| del? )(?:9{{4}}|99))"
+    rf"|(?P<monthfirst>(?P<m2>{_LETTERS}{{3,10}})[. ]+9{{1,2}}(?:st|nd|rd|th)?,? 9{{4}})"
 )
 _MOMENT = re.compile(
-    rf"(?P<weekday>[A-Za-z]{{3,9}},? )?(?P<date>{_DAY})"
+    rf"(?P<weekday>{_LETTERS}{{2,10}}(?:-feira)?[.,]{{0,2}} )?(?P<date>{_DAY})"
     r"(?:(?P<gap>[T,]? *)(?:(?P<half>上午|下午) ?)?"
     r"(?P<clock>9{1,2}(?::99(?::99)?|[时時点] ?9{1,2} ?分?(?: ?9{1,2} ?秒)?))"
     r"(?P<fraction>[.,]9+)?(?P<ampm> ?[AaPp][Mm])?)?"
@@ -124,23 +186,56 @@ _MOMENT = re.compile(
 )
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
            "november", "december")  # fmt: skip
+_MONTHS_ELSEWHERE = (
+    "januar jänner jaenner janvier janv enero ene gennaio gen janeiro januari",
+    "februar feber février fevrier févr fevr fév febrero febbraio fevereiro fev februari",
+    "märz maerz mär mrz mars marzo março marco maart mrt",
+    "avril avr abril abr aprile",
+    "mai mayo maggio mag maio mei",
+    "juni juin junio giugno giu junho",
+    "juli juillet juil julio luglio lug julho",
+    "août aout agosto ago augustus",
+    "sept septembre septiembre setiembre settembre set setembro",
+    "oktober okt octobre octubre ottobre ott outubro out",
+    "novembre noviembre novembro",
+    "dezember dez décembre decembre déc diciembre dic dicembre dezembro",
+)
+"""Names of the months in German, French, Spanish, Italian, Portuguese and Dutch that English does not share."""
+
+_MONTH_NUMBERS = {name: number for number, names in enumerate(_MONTHS_ELSEWHERE, 1) for name in names.split()}
 _DATE_ORDERS = (("dmy", "day first, 03/04 is the 3rd of April"), ("mdy", "month first, 03/04 is March 4th"))
+
+_NUMBERED = {"excel": r"9{5}(?:[.,]9+)?", "seconds": r"9{10}", "milliseconds": r"9{13}"}
+"""Shapes of numbers that count time, by the answer that says so."""
+
+_NUMBER_CHOICES = {
+    "excel": "days as spreadsheets count them, 45000 is the 15th of March 2023",
+    "seconds": "seconds since 1970, 1700000000 is the 14th of November 2023",
+    "milliseconds": "milliseconds since 1970",
+    "no": "no dates",
+}
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How cells of some shapes are parsed: in which order, by which format, less how many last characters."""
+    """How cells of some shapes are parsed: in which order, by which format, less how many last characters.
+
+    `skip` is the length of a weekday before the date; `month` is a month's name that the engine does not know, and its number.
+    """
 
     order: str
     format: str
     cut: int = 0
     half_day: bool = False
     short_year: bool = False
+    skip: int = 0
+    month: tuple[str, int] | None = None
 
 
 @dataclass
 class _DateColumn:
     source: str
+    cell: str
     shapes: list[tuple[str, int, str]] = field(default_factory=list)
     cells: int = 0
 
@@ -162,7 +257,7 @@ class Dates:
 
 
 def _shape(cell: str) -> str:
-    return f"translate({cell}, '012345678{_ODD_BLANKS}', '999999999   ')"
+    return f"translate({cell}, '012345678{ODD_BLANKS}', '999999999   ')"
 
 
 def _moment(shape: str) -> re.Match[str] | None:
@@ -174,11 +269,13 @@ def _moment(shape: str) -> re.Match[str] | None:
     if found["zone"] and not found["clock"]:
         return None
     for name in ("m1", "m2"):
-        if found[name] and not any(
-            month.startswith(found[name].lower()) and len(found[name]) in {3, len(month)} for month in _MONTHS
-        ):
+        if found[name] and not _is_english(found[name]) and found[name].lower() not in _MONTH_NUMBERS:
             return None
     return found
+
+
+def _is_english(month: str) -> bool:
+    return any(name.startswith(month.lower()) and len(month) in {3, len(name)} for name in _MONTHS)
 
 
 def _format(shape: str, order: str) -> _Format | None:
@@ -194,8 +291,8 @@ def _format(shape: str, order: str) -> _Format | None:
         cut += len(found["fraction"]) - 7  # what is finer than a microsecond
         text = text[: -(len(found["fraction"]) - 7)]
     start, stop = found.span("date")
-    weekday, date, rest = text[:start], text[start:stop], text[stop:]
-    date_order = "ymd"
+    date, rest = text[start:stop], text[stop:]
+    date_order, elsewhere = "ymd", None
     if found["compact"]:
         date = "%Y%m%d" + ("%H%M%S" if len(found["compact"]) == 14 else "")
     elif found["ymd"] or found["chinese"]:
@@ -209,6 +306,8 @@ def _format(shape: str, order: str) -> _Format | None:
         date_order = "named"
         name = found["m1"] or found["m2"]
         month = "%B" if len(name) > 3 else "%b"
+        if not _is_english(name):
+            month, elsewhere = "%m", (name, _MONTH_NUMBERS[name.lower()])
         digits = iter(["%d", "%Y" if date.endswith("9999") else "%y"])
         date = re.sub("9+", lambda _: next(digits), date.replace(name, "\0", 1)).replace("\0", month)
     half_day = bool(found["half"])
@@ -222,7 +321,7 @@ def _format(shape: str, order: str) -> _Format | None:
         rest = gap + ("%p " if half_day else "") + spaces + clock
         rest += (found["fraction"][0] + "%f") if found["fraction"] else ""
         rest += re.sub("[AaPp][Mm]", "%p", found["ampm"]) if found["ampm"] else ""
-    return _Format(date_order, weekday + date + rest, cut, half_day, "%y" in date)
+    return _Format(date_order, date + rest, cut, half_day, "%y" in date, start, elsewhere)
 
 
 def dates(
@@ -231,13 +330,16 @@ def dates(
     *,
     order: str | None,
     latest_year: int,
+    numbers: str | None = None,
 ) -> Dates:
     """Return how the date columns `sources` of a table are read, decided over all their cells.
 
     A year of two digits is the latest one not after `latest_year`. Raises Question when day and month cannot
-    be told apart and `order` does not say.
+    be told apart and `order` does not say, or when numbers stand where dates are expected and `numbers`, an
+    answer to `date_numbers`, does not say what they count.
     """
     columns = [_look_at_dates(cells, source) for source in dict.fromkeys(sources)]
+    counted = _counted(cells, columns, numbers)
     order, reason = _date_order(cells, columns, order)
     sql: dict[str, str] = {}
     sentences: list[str] = []
@@ -253,15 +355,28 @@ def dates(
                 groups.setdefault(chosen, []).append(shape)
                 example[chosen] = max(example.get(chosen, (0, "")), (count, cell), key=lambda item: item[0])
                 read += count
-        if not groups:
+        number, numbered = _counted_sql(column, counted) if counted else ("", [])
+        if not groups and not numbered:
             sql[column.source] = "NULL::TIMESTAMP"
             unread[column.source] = [cell for _, _, cell in column.shapes[:3]]
             continue
-        sql[column.source] = _date_sql(
-            cells, column, groups, whole=read == column.cells, latest_year=latest_year
-        )
-        examples[column.source] = max(example.values())[1]
-        sentences.append(_date_sentence(column.source, example, reason))
+        sql[column.source] = "NULL::TIMESTAMP"
+        if groups:
+            sql[column.source] = _date_sql(
+                column, groups, whole=read == column.cells, latest_year=latest_year
+            )
+            examples[column.source] = max(example.values())[1]
+            sentences.append(_date_sentence(column.source, example, reason))
+        if counted and numbered:
+            sql[column.source] = (
+                f"CASE WHEN {_shape(column.cell)} IN {words(numbered)} THEN {number} ELSE {sql[column.source]} END"
+            )
+            examples.setdefault(
+                column.source, next(cell for shape, _, cell in column.shapes if shape in numbered)
+            )
+            sentences.append(
+                f"Numbers in “{column.source}” were read as {_NUMBER_CHOICES[counted].split(',')[0]}."
+            )
         if any((found := _moment(shape)) and found["zone"] for shape, _, _ in column.shapes):
             sentences.append(
                 f"The time zone written in “{column.source}” was left out: times are kept as the source's clock "
@@ -275,14 +390,67 @@ def dates(
 
 
 def _look_at_dates(cells: Cells, source: str) -> _DateColumn:
+    cell = cells.trimmed(source)
+    column = _shapes_of(cells, source, cell)
+    if any(set(shape) & set(_FULL_WIDTH) for shape, _, _ in column.shapes):
+        column = _shapes_of(cells, source, _half_width(cell))
+    return column
+
+
+def _shapes_of(cells: Cells, source: str, written: str) -> _DateColumn:
     # Days come again and again: the shapes are taken of distinct cells.
-    distinct = f"SELECT {cells.trimmed(source)} AS cell, count(*) AS n FROM {identifier(cells.table)} GROUP BY 1 HAVING cell <> ''"
+    distinct = (
+        f"SELECT {written} AS cell, count(*) AS n FROM {identifier(cells.table)} GROUP BY 1 HAVING cell <> ''"
+    )
     rows = cells.connection.execute(
         f"SELECT shape, sum(n), min(cell), sum(sum(n)) OVER () FROM (SELECT {_shape('cell')} AS shape, cell, n "
         f"FROM ({distinct})) GROUP BY shape ORDER BY 2 DESC, 1 LIMIT {_MAX_SHAPES}"
     ).fetchall()
     shapes = [(str(row[0]), int(row[1]), str(row[2])) for row in rows if len(row[0]) <= _MAX_SHAPE]
-    return _DateColumn(source, shapes, int(rows[0][3]) if rows else 0)
+    return _DateColumn(source, written, shapes, int(rows[0][3]) if rows else 0)
+
+
+def _counted(cells: Cells, columns: Sequence[_DateColumn], chosen: str | None) -> str | None:
+    """Return what the numbers count that stand where dates are expected; None where there are none.
+
+    Raises Question where a column consists mostly of such numbers and `chosen` does not say.
+    """
+    if chosen is not None:
+        return None if chosen == "no" else chosen
+    for column in columns:
+        for answer, pattern in _NUMBERED.items():
+            shapes = [shape for shape, _, _ in column.shapes if re.fullmatch(pattern, shape)]
+            count = sum(n for shape, n, _ in column.shapes if shape in shapes)
+            if count * 2 <= column.cells:
+                continue
+            low, high = {"excel": (10_000, 60_000)}.get(answer, (0, 10**13))
+            fitting, example = one_row(
+                cells.connection,
+                f"SELECT count(*), min(cell) FROM (SELECT {column.cell} AS cell FROM {identifier(cells.table)}) "
+                f"WHERE {_shape('cell')} IN {words(shapes)} "
+                f"AND TRY_CAST(replace(cell, ',', '.') AS DOUBLE) BETWEEN {low} AND {high}",
+            )
+            if fitting * 2 > column.cells:
+                raise Question(
+                    option="date_numbers",
+                    field=column.source,
+                    choices=tuple((name, _NUMBER_CHOICES[name]) for name in (answer, "no")),
+                    examples=(example,),
+                    question=f"“{column.source}” holds numbers such as {example}, no dates: what do they count?",
+                )
+    return None
+
+
+def _counted_sql(column: _DateColumn, counted: str) -> tuple[str, list[str]]:
+    """Return SQL of a moment that a number counts, and the shapes of such numbers in a column."""
+    shapes = [shape for shape, _, _ in column.shapes if re.fullmatch(_NUMBERED[counted], shape)]
+    number = f"TRY_CAST(replace({column.cell}, ',', '.') AS DOUBLE)"
+    moments = {
+        "excel": f"TIMESTAMP '1899-12-30' + to_seconds(round({number} * 86400))",
+        "seconds": f"make_timestamp(({number} * 1000000)::BIGINT)",
+        "milliseconds": f"make_timestamp(({number} * 1000)::BIGINT)",
+    }
+    return moments[counted], shapes
 
 
 def _date_order(cells: Cells, columns: list[_DateColumn], chosen: str | None) -> tuple[str | None, str]:
@@ -307,8 +475,8 @@ def _date_order(cells: Cells, columns: list[_DateColumn], chosen: str | None) ->
                          a <> b AND a BETWEEN 1 AND 12 AND b BETWEEN 1 AND 12 AS either
                   FROM (SELECT cell, CAST(regexp_extract(cell, '(\\d+)\\D+(\\d+)', 1) AS INTEGER) AS a,
                          CAST(regexp_extract(cell, '(\\d+)\\D+(\\d+)', 2) AS INTEGER) AS b
-                  FROM (SELECT {cells.trimmed(column.source)} AS cell FROM {identifier(cells.table)}
-                        WHERE {_shape(cells.trimmed(column.source))} IN {words(shapes)})))
+                  FROM (SELECT {column.cell} AS cell FROM {identifier(cells.table)}
+                        WHERE {_shape(column.cell)} IN {words(shapes)})))
             """,
         )
         day_first, month_first, open_cells = day_first + row[0], month_first + row[1], open_cells + row[2]
@@ -343,17 +511,19 @@ def _date_order(cells: Cells, columns: list[_DateColumn], chosen: str | None) ->
     )
 
 
-def _date_sql(
-    cells: Cells, column: _DateColumn, groups: dict[_Format, list[str]], *, whole: bool, latest_year: int
-) -> str:
-    bare = cell = cells.trimmed(column.source)
-    if any(set(example) & set(_ODD_BLANKS) for _, _, example in column.shapes):
-        cell = f"translate({cell}, '{_ODD_BLANKS}', '   ')"
+def _date_sql(column: _DateColumn, groups: dict[_Format, list[str]], *, whole: bool, latest_year: int) -> str:
+    bare = cell = column.cell
+    if any(set(example) & set(ODD_BLANKS) for _, _, example in column.shapes):
+        cell = f"translate({cell}, '{ODD_BLANKS}', '   ')"
     branches = []
     for chosen, shapes in groups.items():
         text = cell
         if chosen.cut:
             text = f"left({text}, length({text}) - {chosen.cut})"
+        if chosen.skip:
+            text = f"substr({text}, {chosen.skip + 1})"
+        if chosen.month:
+            text = f"replace({text}, {literal(chosen.month[0])}, '{chosen.month[1]:02}')"
         if chosen.half_day:
             text = f"replace(replace({text}, '上午', 'AM '), '下午', 'PM ')"
         parsed = f"try_strptime({text}, {literal(chosen.format)})"
@@ -387,16 +557,24 @@ def _date_sentence(source: str, example: dict[_Format, tuple[int, str]], reason:
 
 _SPACES = r" \x{00a0}\x{202f}\x{2009}'’"
 _CURRENCY = r"(?:[A-Za-z]{0,3}\s?[$€£¥￥₹₩₽]|[A-Z]{3}|元|kr\.?|zł|Kč|Fr\.?)"
+_FULL_WIDTH = "０１２３４５６７８９．，－＋（）％￥＄　"
+_HALF_WIDTH = "0123456789.,-+()%¥$ "
+_FACTORS = {"千": 1_000, "万": 10_000, "萬": 10_000, "亿": 100_000_000, "億": 100_000_000}
 _PLAIN = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?"
 _DECIMAL_CHOICES = ((".", "the point, 1.234 is about one"), (",", "the comma, 1,234 is about one"))
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How numbers are written in a file: SQL by column of a clean text (or null), and what to say about it."""
+    """How numbers are written in a file: SQL by column of a clean text (or null), and what to say about it.
+
+    `mark` is the decimal mark; it is `proven` when cells show it or the user chose it.
+    """
 
     sql: dict[str, str]
     sentences: list[str]
+    mark: str = "."
+    proven: bool = False
 
 
 def numbers(cells: Cells, sources: Sequence[str], *, decimal: str | None) -> Numbers:
@@ -405,11 +583,30 @@ def numbers(cells: Cells, sources: Sequence[str], *, decimal: str | None) -> Num
     Raises Question when no cell tells the decimal mark from the thousands mark and `decimal` does not say.
     """
     unique = list(dict.fromkeys(sources))
-    mark, sentences = _decimal_mark(cells, unique, decimal)
-    return Numbers({source: _number_sql(cells.trimmed(source), mark) for source in unique}, sentences)
+    wide = _with_wide_signs(cells, unique)
+    written = {
+        source: _half_width(cells.trimmed(source)) if source in wide else cells.trimmed(source)
+        for source in unique
+    }
+    mark, sentences = _decimal_mark(cells, written, decimal)
+    sql = {source: _number_sql(cell, mark) for source, cell in written.items()}
+    return Numbers(sql, sentences, mark, proven=bool(sentences))
 
 
-def _decimal_mark(cells: Cells, sources: list[str], chosen: str | None) -> tuple[str, list[str]]:
+def _with_wide_signs(cells: Cells, sources: Sequence[str]) -> set[str]:
+    """Return the columns that hold full-width digits or signs; most have none, and need no translation."""
+    if not sources:
+        return set()
+    tests = ", ".join(
+        f"bool_or(regexp_matches({identifier(source)}, '[{_FULL_WIDTH}]'))" for source in sources
+    )
+    found = one_row(cells.connection, f"SELECT {tests} FROM {identifier(cells.table)}")
+    return {source for source, has in zip(sources, found, strict=True) if has}
+
+
+def _decimal_mark(cells: Cells, written: Pairs[str, str], chosen: str | None) -> tuple[str, list[str]]:
+    """Return the decimal mark of the cells of all columns, given with the SQL of their cells, and what to say."""
+    sources = list(written)
     point = comma = 0
     proof = {".": "", ",": ""}
     doubtful: list[tuple[str, str]] = []
@@ -426,8 +623,8 @@ def _decimal_mark(cells: Cells, sources: list[str], chosen: str | None) -> tuple
                       OR regexp_full_match(c, '\d+(\.\d+)(\.\d+)+') AS comma, doubt
                   FROM (SELECT *, regexp_full_match(c, '[1-9]\d{{0,2}}[.,]\d{{3}}') AS doubt
                         FROM (SELECT cell, n, regexp_replace(cell, '[^0-9.,]|\.$', '', 'g') AS c
-                              FROM (SELECT {cells.trimmed(source)} AS cell, count(*) AS n FROM {identifier(cells.table)}
-                                    WHERE contains({identifier(source)}, '.') OR contains({identifier(source)}, ',')
+                              FROM (SELECT {written[source]} AS cell, count(*) AS n FROM {identifier(cells.table)}
+                                    WHERE contains({written[source]}, '.') OR contains({written[source]}, ',')
                                     GROUP BY 1)
                               WHERE regexp_matches(cell, '^[^0-9]{{0,6}}[0-9]') OR regexp_matches(cell, '^[^0-9]{{0,6}}[.,][0-9]'))))
             """,
@@ -468,6 +665,10 @@ def _mark_name(mark: str) -> str:
     return "point" if mark == "." else "comma"
 
 
+def _half_width(cell: str) -> str:
+    return f"translate({cell}, '{_FULL_WIDTH}', '{_HALF_WIDTH}')"
+
+
 def _number_sql(cell: str, mark: str) -> str:
     """Return SQL of a number cell as plain text with a decimal point; null when it is no number."""
     other = "," if mark == "." else "."
@@ -476,13 +677,35 @@ def _number_sql(cell: str, mark: str) -> str:
     number = rf"\d{{1,3}}(?:{groups}\d{{2,3}})*{groups}\d{{3}}(?:{point}\d*)?|\d+(?:{point}\d*)?|{point}\d+"
     signed = rf"[-+−]?\s?{_CURRENCY}?\s?[-+−]?\s?({number})\s?{_CURRENCY}?-?"
     pattern = rf"(?:{signed}|\({signed}\)|{_CURRENCY}\s?\({signed}\))"
-    digits = rf"regexp_replace(regexp_extract({cell}, {literal(f'({number})')}, 1), {literal(f'[^0-9{point}]')}, '', 'g')"
+    digits = rf"regexp_replace(regexp_extract(t, {literal(f'({number})')}, 1), {literal(f'[^0-9{point}]')}, '', 'g')"
+    sign = "CASE WHEN regexp_matches(t, '[-−(]') THEN '-' ELSE '' END"
     careful = (
-        f"CASE WHEN regexp_full_match({cell}, {literal(pattern)}) "
-        f"AND length({cell}) - length(translate({cell}, '-−+(', '')) <= 1 "
-        f"THEN concat(CASE WHEN regexp_matches({cell}, '[-−(]') THEN '-' ELSE '' END, replace({digits}, ',', '.')) END"
+        f"CASE WHEN regexp_full_match(t, {literal(pattern)}) "
+        f"AND length(t) - length(translate(t, '-−+(', '')) <= 1 "
+        f"THEN concat({sign}, replace({digits}, ',', '.')) {_in_ten_thousands(sign, mark)} END"
     )
-    if mark == ".":
-        return f"CASE WHEN regexp_full_match({cell}, {literal(_PLAIN)}) THEN {cell} ELSE {careful} END"
-    plain = _PLAIN.replace(r"\.", ",")
-    return f"CASE WHEN regexp_full_match({cell}, {literal(plain)}) THEN replace({cell}, ',', '.') ELSE {careful} END"
+    careful = f"list_extract(list_transform([{cell}], lambda t: {careful}), 1)"
+    plain = _PLAIN if mark == "." else _PLAIN.replace(r"\.", ",")
+    kept = cell if mark == "." else f"replace({cell}, ',', '.')"
+    # What most amounts are like goes a short way: 1,234.50 and ¥1,234.50.
+    usual = rf"[-+]?[$€£¥]?\d{{1,3}}(?:{re.escape(other)}\d{{3}})*(?:{point}\d+)?"
+    grouped = f"replace(translate({cell}, '{other}$€£¥', ''), ',', '.')"
+    return (
+        f"CASE WHEN regexp_full_match({cell}, {literal(plain)}) THEN {kept} "
+        f"WHEN regexp_full_match({cell}, {literal(usual)}) THEN {grouped} ELSE {careful} END"
+    )
+
+
+def _in_ten_thousands(sign: str, mark: str) -> str:
+    """Return SQL of a further branch for 1.2万, which is 12,000; with a decimal comma nothing says what it is."""
+    if mark != ".":
+        return ""
+    words_ = "|".join(_FACTORS)
+    digits = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?|\d{1,9}(?:\.\d{1,4})?"
+    count = literal(rf"[-+−]?\s?[¥$]?\s?({digits})\s?({words_})元?")
+    factors = " ".join(f"WHEN {literal(word)} THEN {factor}" for word, factor in _FACTORS.items())
+    number = f"replace(regexp_extract(t, {count}, 1), ',', '')::DECIMAL(18,4)"
+    return (
+        f"WHEN regexp_full_match(t, {count}) THEN "
+        f"concat({sign}, ({number} * CASE regexp_extract(t, {count}, 2) {factors} END)::VARCHAR)"
+    )

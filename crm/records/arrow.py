@@ -22,8 +22,21 @@ CONTACT_FIELDS: tuple[str, ...] = tuple(c.name for c in CONTACT_COLUMNS if c.nam
 CONTACT_ROWS: pa.Schema = pa.schema([(column.name, _ARROW[column.type]) for column in CONTACT_COLUMNS])
 """One row per contact: the columns of files of kind `contacts`."""
 
-CHANGED_ROWS: pa.Schema = pa.schema([*CONTACT_ROWS, ("deleted", pa.bool_()), ("version", pa.int64())])
-"""One row per changed contact: `CONTACT_ROWS`, whether it is deleted, and its version."""
+ATTRIBUTES = "attributes"
+"""Column of a contact's custom attributes: the text of a JSON object, name → text."""
+
+WRITTEN_ROWS: pa.Schema = pa.schema([*CONTACT_ROWS, (ATTRIBUTES, pa.string())])
+"""One row per contact as an import writes it: `CONTACT_ROWS` and its attributes."""
+
+CHANGED_ROWS: pa.Schema = pa.schema(
+    [*CONTACT_ROWS, ("deleted", pa.bool_()), ("version", pa.int64()), (ATTRIBUTES, pa.string())]
+)
+"""One row per changed contact: `CONTACT_ROWS`, whether it is deleted, its version, its attributes."""
+
+KEY_ROWS: pa.Schema = pa.schema(
+    [("customer_id", pa.string()), ("value", pa.string()), ("deleted", pa.bool_())]
+)
+"""One row per contact with an address: whose, the address as stored, whether the contact is in the bin."""
 
 _UNITS = pa.decimal128(19, 0)
 

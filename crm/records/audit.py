@@ -14,9 +14,11 @@ from crm.records.images import Image, changed_fields, image_of, put_back, titles
 from crm.records.models import (
     Audience,
     Base,
+    Connection,
     Contact,
     Event,
     ImportChange,
+    MappingTemplate,
     SettingsValue,
     Ticket,
     TicketComment,
@@ -29,8 +31,13 @@ _SUBJECTS: dict[str, type[Any]] = {
     "ticket": Ticket,
     "comment": TicketComment,
     "audience": Audience,
+    "connection": Connection,
     "setting": SettingsValue,
 }
+
+
+TEMPLATE = "template"
+"""Subject kind of a mapping's template: it has no bin, so what it was is all in the log."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def list_events(
 
 def list_edits(session: Session, *, offset: int = 0, limit: int = 50) -> tuple[Sequence[Event], int]:
     """Return a page of the acts on single records, newest first, and how many there are in all."""
-    query = select(Event).where(Event.subject_kind.in_(_SUBJECTS))
+    query = select(Event).where(Event.subject_kind.in_([*_SUBJECTS, TEMPLATE]))
     total = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     return session.scalars(query.order_by(Event.id.desc()).offset(offset).limit(limit)).all(), total
 
@@ -132,6 +139,8 @@ def undo_event(session: Session, *, event_id: int, actor: str) -> int:
     again since, or the act was taken back already; NotFound when the record is gone for good.
     """
     event = find_event(session, event_id=event_id)
+    if event.subject_kind == TEMPLATE:
+        return _undo_template(session, event, actor)
     model = _SUBJECTS.get(event.subject_kind)
     if model is None or event.after is None:
         raise Conflict(
@@ -173,6 +182,51 @@ def undo_event(session: Session, *, event_id: int, actor: str) -> int:
         subject_id=event.subject_id,
         before=current,
         after=after,
+        undoes_id=event.id,
+    )
+
+
+def template_image(template: MappingTemplate | None, image: Image | None = None) -> Image:
+    """Return what a template is as plain values; of one that is gone, what it was and that it is gone."""
+    if template is None:
+        return {**(image or {}), "deleted": True}
+    return {
+        "name": template.name,
+        "kind": template.kind,
+        "mapping": dict(template.mapping),
+        "created_by": template.created_by,
+        "deleted": False,
+    }
+
+
+def _undo_template(session: Session, event: Event, actor: str) -> int:
+    session.refresh(event, with_for_update=True)
+    if event.undone_at is not None:
+        raise Conflict("This act was undone already.", "Load the page again.")
+    template = session.get(MappingTemplate, event.subject_id, with_for_update=True, populate_existing=True)
+    current = template_image(template, event.after)
+    if current != event.after:
+        raise Conflict(
+            f"The template “{event.subject_id}” was changed again since.", "Undo the later change first."
+        )
+    goal = event.before or template_image(None, event.after)
+    if template is not None and goal["deleted"]:
+        session.delete(template)
+    elif not goal["deleted"]:
+        values = {name: goal[name] for name in ("name", "kind", "mapping", "created_by")}
+        session.merge(MappingTemplate(**values))
+    event.undone_at = now()
+    if event.undoes_id is not None:
+        find_event(session, event_id=event.undoes_id).undone_at = None
+    done = "deleted" if goal["deleted"] else "restored" if current["deleted"] else "edited"
+    return record(
+        session,
+        actor=actor,
+        act=f"{TEMPLATE}.{done}",
+        subject_kind=TEMPLATE,
+        subject_id=event.subject_id,
+        before=current,
+        after=goal,
         undoes_id=event.id,
     )
 

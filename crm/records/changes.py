@@ -78,21 +78,24 @@ def contacts_changed_since(session: Session, seq: int, *, batch: int = 50_000) -
     nothing = ", ".join(["NULL"] * len(CONTACT_FIELDS))
     # A full read in the table's order is several times faster than one through the index.
     since = f" WHERE change_seq > {int(seq)}" if seq > 0 else ""
-    gone = f"SELECT customer_id, {nothing}, {{true}}, version FROM contact_tombstones{since}"
-    kept = f"SELECT {columns}, deleted_at IS NOT NULL, version FROM contacts{since}"
-    if session.connection().dialect.name == "sqlite":
-        yield from _read_sqlite(session, kept, batch)
-        yield from _read_sqlite(session, gone.format(true="1"), batch)
-    else:
-        yield from _read_postgresql(session, kept, batch)
-        yield from _read_postgresql(session, gone.format(true="true"), batch)
+    gone = f"SELECT customer_id, {nothing}, {{true}}, version, NULL FROM contact_tombstones{since}"
+    kept = f"SELECT {columns}, deleted_at IS NOT NULL, version, attributes FROM contacts{since}"
+    yield from read_rows(session, kept, CHANGED_ROWS, batch)
+    true = "1" if session.connection().dialect.name == "sqlite" else "true"
+    yield from read_rows(session, gone.format(true=true), CHANGED_ROWS, batch)
 
 
 def _driver_connection(session: Session) -> Any:
     return session.connection().connection.driver_connection
 
 
-def _read_sqlite(session: Session, query: str, batch: int) -> Iterator[pa.RecordBatch]:
+def read_rows(session: Session, query: str, schema: pa.Schema, batch: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a query of this package's own as Arrow, past SQLAlchemy: millions in seconds."""
+    on_sqlite = session.connection().dialect.name == "sqlite"
+    return (_read_sqlite if on_sqlite else _read_postgresql)(session, query, schema, batch)
+
+
+def _read_sqlite(session: Session, query: str, schema: pa.Schema, batch: int) -> Iterator[pa.RecordBatch]:
     cursor = _driver_connection(session).cursor()
     try:
         cursor.execute(query)
@@ -100,10 +103,8 @@ def _read_sqlite(session: Session, query: str, batch: int) -> Iterator[pa.Record
         waiting = 0
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             columns = zip(*rows, strict=True)
-            arrays = [
-                from_sqlite(column, field.type) for column, field in zip(columns, CHANGED_ROWS, strict=True)
-            ]
-            pieces.append(pa.RecordBatch.from_arrays(arrays, schema=CHANGED_ROWS))
+            arrays = [from_sqlite(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            pieces.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
             waiting += len(rows)
             if waiting >= batch:
                 yield pa.concat_batches(pieces)
@@ -114,16 +115,16 @@ def _read_sqlite(session: Session, query: str, batch: int) -> Iterator[pa.Record
         cursor.close()
 
 
-def _read_postgresql(session: Session, query: str, batch: int) -> Iterator[pa.RecordBatch]:
+def _read_postgresql(session: Session, query: str, schema: pa.Schema, batch: int) -> Iterator[pa.RecordBatch]:
     convert = pyarrow.csv.ConvertOptions(
-        column_types=CHANGED_ROWS,
+        column_types=schema,
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         null_values=[""],
         true_values=["t"],
         false_values=["f"],
     )
-    read = pyarrow.csv.ReadOptions(column_names=CHANGED_ROWS.names, use_threads=False)
+    read = pyarrow.csv.ReadOptions(column_names=schema.names, use_threads=False)
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
     def parsed(lines: list[bytes]) -> pa.RecordBatch:

@@ -1,10 +1,10 @@
 """Opening the records: one database, one transaction at a time for writers, a steady view for readers."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -287,3 +287,9 @@ def _unusable(fact: str) -> UnsafeSetting:
         f"CLIENTELE_DATABASE_URL {fact}.",
         "Leave it empty for a file in the store, or use postgresql+psycopg://user:password@host/name.",
     )
+
+
+def interrupt_of(session: Session) -> Callable[[], object]:
+    """Return a function that, called from another thread, stops the statement that a session is running."""
+    driver: Any = session.connection().connection.driver_connection
+    return cast("Callable[[], object]", driver.interrupt if hasattr(driver, "interrupt") else driver.cancel)

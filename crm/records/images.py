@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -33,8 +34,25 @@ from crm.schema import CONTACT_COLUMNS
 
 Image = dict[str, Any]
 
-BOOKKEEPING = frozenset({"version", "change_seq", "created_at", "updated_at", "import_id", "created_by"})
-"""Columns that say something about the record's row, not about its subject; an undo leaves them alone."""
+BOOKKEEPING = frozenset(
+    {
+        "version",
+        "change_seq",
+        "created_at",
+        "updated_at",
+        "import_id",
+        "created_by",
+        "refreshed_at",
+        "password",
+    }
+)
+"""Columns that say something about the record's row, not about its subject; an undo leaves them alone.
+
+A connection's password is one of them: it stands in no image, encrypted or not.
+"""
+
+ATTRIBUTE = "attributes."
+"""What the name of a custom attribute begins with where fields are listed."""
 
 _TITLES = {column.name: column.title for column in CONTACT_COLUMNS} | {
     "deleted_at": "Bin",
@@ -44,8 +62,9 @@ _TITLES = {column.name: column.title for column in CONTACT_COLUMNS} | {
 
 
 def title_of(field: str) -> str:
-    """Return a field's name as people see it."""
-    return _TITLES.get(field, field.replace("_", " ").capitalize())
+    """Return a field's name as people see it; of an attribute, without its registered title, the nearest."""
+    plain = field.removeprefix(ATTRIBUTE)
+    return _TITLES.get(field) or plain.replace("_", " ").capitalize()
 
 
 def titles_of(fields: list[str]) -> str:
@@ -63,19 +82,42 @@ def image_of(record: Base) -> Image:
 
 
 def changed_fields(before: Image, after: Image) -> list[str]:
-    """Return the fields whose values differ, in the order of `after`."""
-    return [
-        field
-        for field in after
-        if field != "version" and not (field in before and same_document(before[field], after[field]))
-    ]
+    """Return the fields whose values differ, in the order of `after`; attributes one by one, by name."""
+    changed = []
+    for field in after:
+        if field == "version" or (field in before and same_document(before[field], after[field])):
+            continue
+        changed += _changed_attributes(before, after) if field == "attributes" else [field]
+    return changed
+
+
+def _changed_attributes(before: Image, after: Image) -> list[str]:
+    old, new = before.get("attributes") or {}, after["attributes"] or {}
+    return [ATTRIBUTE + name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+
+
+def value_in(image: Image, field: str) -> Any:
+    """Return the value of a field, or of an attribute as `changed_fields` names it, in an image."""
+    if field.startswith(ATTRIBUTE):
+        return (image.get("attributes") or {}).get(field.removeprefix(ATTRIBUTE))
+    return image.get(field)
 
 
 def put_back(record: Base, image: Image, fields: list[str]) -> None:
-    """Set `fields` of a record to their values in `image`."""
+    """Set `fields` of a record, named as by `changed_fields`, to their values in `image`."""
     columns = object_mapper(record).columns
     for field in fields:
+        if field.startswith(ATTRIBUTE) and isinstance(record, Contact):
+            set_attribute(record, field.removeprefix(ATTRIBUTE), value_in(image, field))
+            continue
         setattr(record, field, _from_json(image[field], columns[field].type))
+
+
+def set_attribute(contact: Contact, name: str, value: str | None) -> None:
+    """Set one custom attribute of a contact, or take it away; the last one leaves nothing, never {}."""
+    # A new object: a change inside the old one would go unnoticed.
+    kept = {other: text for other, text in (contact.attributes or {}).items() if other != name}
+    contact.attributes = (kept if value is None else {**kept, name: value}) or None
 
 
 def _to_json(value: Any) -> Any:
@@ -151,6 +193,8 @@ def _json_in_sqlite(column: Column[Any]) -> ColumnElement[Any]:
     if isinstance(column.type, Moment):
         stored = type_coerce(column, Text)
         return func.replace(stored, " ", "T").op("||")("+00:00")
+    if isinstance(column.type, JSON):
+        return func.json(type_coerce(column, Text))
     if isinstance(column.type, Boolean):
         return func.json(case((column.is_(True), "true"), (column.is_(False), "false")))
     return type_coerce(column, Text) if isinstance(column.type, Date) else column

@@ -11,15 +11,24 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.errors import Conflict, InvalidValue, NotFound
-from crm.records.audit import record
+from crm.records.audit import TEMPLATE, Change, record, template_image
 from crm.records.changes import lock_contacts
-from crm.records.columns import now
-from crm.records.models import Import, MappingMemory
+from crm.records.columns import now, same_document
+from crm.records.models import Import, ImportChange, MappingMemory, MappingTemplate
+from crm.records.rules import check_text
+
+TEMPLATE_NAME_LENGTH = 120
 
 _FORCED = "undo forced"
+_AGAIN = "undone before"
 
-Source = Literal["page", "command line"]
+Source = Literal["page", "command line", "connection"]
 Outcome = Literal["done", "failed"]
+
+
+def new_id() -> str:
+    """Return an id for an import: 12 hexadecimal digits."""
+    return secrets.token_hex(6)
 
 
 def create_import(
@@ -33,12 +42,18 @@ def create_import(
     sample: bool = False,
     mapping: Mapping[str, Any] | None = None,
     lake_versions: Mapping[str, int] | None = None,
+    connection_id: int | None = None,
+    import_id: str = "",
 ) -> Import:
-    """Open an import and return it; its id is 12 hexadecimal digits, its number follows the last one's."""
+    """Open an import and return it; its number follows the last one's.
+
+    Its id is `import_id`, unless that is empty or was used before; then a new one.
+    """
     lock_contacts(session)  # two imports that begin at once shall not get the same number
     last = session.execute(select(func.coalesce(func.max(Import.number), 0))).scalar_one()
+    free = import_id and session.get(Import, import_id) is None
     opened = Import(
-        id=secrets.token_hex(6),
+        id=import_id if free else new_id(),
         number=last + 1,
         kind=kind,
         file_name=file_name,
@@ -48,6 +63,7 @@ def create_import(
         sample=sample,
         mapping=dict(mapping or {}),
         lake_versions=dict(lake_versions or {}),
+        connection_id=connection_id,
     )
     session.add(opened)
     session.flush()
@@ -151,25 +167,34 @@ def latest_undoable(session: Session) -> Import | None:
 def begin_undo(session: Session, import_id: str, *, any_order: bool = False, force: bool = False) -> Import:
     """Mark an import in force as being undone, and return it; `force` is kept for whoever has to finish it.
 
-    Raises NotFound, and Conflict when the import is not in force or, without `any_order`, a later one is.
+    An import that is undone but had left contacts as they are, because they were edited since, can be
+    undone once more with `force`. Raises NotFound, and Conflict when there is nothing to undo or, without
+    `any_order`, a later import is in force.
     """
     lock_contacts(session)  # nothing may begin or be undone in between
     undoing = find_import(session, import_id)
     last = latest_undoable(session)
-    if undoing.status != "done" or last is None:
+    again = force and left_edited(session, undoing)
+    if undoing.status != "done" and not again:
         raise Conflict(
             f"The import of {undoing.file_name} is {undoing.status}; there is nothing to undo.",
             "Choose an import that is done.",
         )
-    if last.id != undoing.id and not any_order:
+    if last is not None and last.number > undoing.number and not any_order:
         raise Conflict(
             f"The import of {last.file_name} came after the one of {undoing.file_name}.",
             "Undo the later import first.",
         )
     undoing.status = "undoing"
-    undoing.mapping = {**undoing.mapping, _FORCED: force}
+    undoing.mapping = {**undoing.mapping, _FORCED: force, _AGAIN: again}
     session.flush()
     return undoing
+
+
+def left_edited(session: Session, undone: Import) -> bool:
+    """Say whether an import that is undone left contacts as they are, which can still be forced back."""
+    left = select(ImportChange.customer_id).where(ImportChange.import_id == undone.id).limit(1)
+    return undone.status == "undone" and session.execute(left).first() is not None
 
 
 def undo_is_forced(undoing: Import) -> bool:
@@ -182,7 +207,7 @@ def end_undo(session: Session, import_id: str, *, undone: bool, actor: str = "")
     ending = find_import(session, import_id)
     if ending.status != "undoing":
         raise Conflict(f"The import of {ending.file_name} is {ending.status}.", "Open the history again.")
-    ending.status = "undone" if undone else "done"
+    ending.status = "undone" if undone or ending.mapping.get(_AGAIN) else "done"
     if undone:
         ending.undone_at = now()
         record(session, actor=actor, act="import.undone", subject_kind="import", subject_id=import_id)
@@ -221,3 +246,71 @@ def header_signature(headers: Sequence[str]) -> str:
     """Return a fingerprint of a file's headers that does not depend on their order, case or outer spaces."""
     plain = sorted(header.strip().casefold() for header in headers)
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def list_templates(session: Session, *, kind: str | None = None) -> Sequence[MappingTemplate]:
+    """Return the templates of mappings by name, of one kind of file or all."""
+    query = select(MappingTemplate)
+    if kind is not None:
+        query = query.where(MappingTemplate.kind == kind)
+    return session.scalars(query.order_by(func.lower(MappingTemplate.name), MappingTemplate.name)).all()
+
+
+def find_template(session: Session, name: str) -> MappingTemplate:
+    """Return the template with a name. Raises NotFound."""
+    found = session.get(MappingTemplate, name.strip())
+    if found is None:
+        raise NotFound(f"There is no template “{name}”.", "Choose one from the list of templates.")
+    return found
+
+
+def save_template(
+    session: Session, *, name: str, kind: str, mapping: Mapping[str, Any], actor: str, overwrite: bool = False
+) -> Change[MappingTemplate]:
+    """Keep a mapping, as `as_dict` gives it, under a name, for files whose headers are not always the same.
+
+    Raises InvalidValue for an unusable name, and Conflict when a template has it already, unless `overwrite`.
+    """
+    name = check_text("The template's name", name, length=TEMPLATE_NAME_LENGTH, required=True).strip()
+    known = session.get(MappingTemplate, name, with_for_update=True, populate_existing=True)
+    if known is None:
+        before, done = None, "created"
+        known = MappingTemplate(name=name, kind=kind, mapping=dict(mapping), created_by=actor)
+        session.add(known)
+    else:
+        if known.kind == kind and same_document(known.mapping, dict(mapping)):
+            return Change(known, None)
+        if not overwrite:
+            raise Conflict(
+                f"There is a template “{name}” already.", "Choose another name, or replace the template."
+            )
+        before, done = template_image(known), "edited"
+        known.kind, known.mapping, known.used_at = kind, dict(mapping), now()
+    session.flush()
+    event_id = record(
+        session,
+        actor=actor,
+        act=f"{TEMPLATE}.{done}",
+        subject_kind=TEMPLATE,
+        subject_id=name,
+        before=before,
+        after=template_image(known),
+    )
+    return Change(known, event_id)
+
+
+def delete_template(session: Session, name: str, *, actor: str) -> int:
+    """Delete a template and return the id of the event that undoes it. Raises NotFound."""
+    template = find_template(session, name)
+    before = template_image(template)
+    session.delete(template)
+    session.flush()
+    return record(
+        session,
+        actor=actor,
+        act=f"{TEMPLATE}.deleted",
+        subject_kind=TEMPLATE,
+        subject_id=before["name"],
+        before=before,
+        after=template_image(None, before),
+    )

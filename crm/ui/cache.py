@@ -12,6 +12,7 @@ import streamlit as st
 from crm import audiences
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.segments import Bands
+from crm.schema import Field
 from crm.settings import load_settings
 from crm.workbench import LifetimeValue, Loyalty, Overview, Segments, Workbench
 
@@ -143,6 +144,11 @@ def currencies() -> tuple[str, ...]:
 def _currencies(orders: int) -> tuple[str, ...]:
     del orders
     return workbench().currencies()
+
+
+def fields() -> dict[str, Field]:
+    """Return `Workbench.fields` by name: those of every store, then the contacts' attributes by title."""
+    return {field.name: field for field in workbench().fields()}
 
 
 def bands() -> Bands:

@@ -12,13 +12,16 @@ from crm.analytics.lifetime_value import Assumptions
 from crm.errors import ClienteleError, Conflict, NotFound, StaleRecord
 from crm.records.audit import Change
 from crm.records.contacts import delete_contact, get_contact, list_bin, restore_contact, save_contact
+from crm.records.custom_fields import attribute_of
+from crm.records.images import title_of
 from crm.records.models import Contact
 from crm.records.rules import read_contact_values
 from crm.records.tickets import count_tickets, list_tickets
 from crm.schema import FIELD, UNKNOWN
+from crm.schema import Column as Field
 from crm.theme import Measure
 from crm.ui import assumptions, cache, clock, forms, measures, record_lists, state
-from crm.ui.forms import CONTACT_FIELDS, Draft
+from crm.ui.forms import ATTRIBUTE, CONTACT_FIELDS, Draft
 from crm.ui.guard import guarded
 from crm.ui.tables import Column, table
 from crm.ui.widgets import Kpi, definition_note, kpi_row, page_header, plain, show_error
@@ -144,29 +147,49 @@ def _lifetime_value(figures: dict[str, Any], assumed: Assumptions) -> None:
 def _contact(customer_id: str, contact: Contact | None) -> None:
     if contact is None:
         st.caption("Saving makes a contact for this customer.")
-    before = _values(contact)
+    attributes = _attributes(contact)
+    before = _values(contact, attributes)
     draft = forms.open_draft(
         "contact", subject=customer_id, version=contact.version if contact else 0, values=before
     )
     with st.form(draft.key("form"), border=False):
-        shown = forms.contact_fields(draft)
+        shown = forms.contact_fields(draft, attributes=attributes)
         sent = st.form_submit_button("Save contact", type="primary")
     if sent:
-        _send(draft, customer_id, _stored(shown, before), contact)
+        _send(draft, customer_id, _stored(shown, before, attributes), contact)
 
 
-def _values(contact: Contact | None) -> dict[str, Any]:
+def _attributes(contact: Contact | None) -> tuple[Field, ...]:
+    """Return the attributes of the form: those registered, and those that this contact alone still has."""
+    registered = cache.fields().items()
+    titles = {name: field.title for key, field in registered if (name := attribute_of(key)) is not None}
+    left = sorted(set((contact and contact.attributes) or {}) - titles.keys())
+    return forms.attribute_fields({**titles, **{name: title_of(name) for name in left}})
+
+
+def _value(contact: Contact | None, field: str) -> Any:
+    if field.startswith(ATTRIBUTE):
+        return ((contact and contact.attributes) or {}).get(field.removeprefix(ATTRIBUTE))
+    return getattr(contact, field, None)
+
+
+def _values(contact: Contact | None, attributes: Sequence[Field]) -> dict[str, Any]:
     return {
-        column.name: forms.typed(column, getattr(contact, column.name, None)) for column in CONTACT_FIELDS
+        column.name: forms.typed(column, _value(contact, column.name))
+        for column in (*CONTACT_FIELDS, *attributes)
     }
 
 
-def _stored(shown: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    return {
-        column.name: forms.stored(column, shown[column.name], before=before[column.name])
-        for column in CONTACT_FIELDS
+def _stored(shown: dict[str, Any], before: dict[str, Any], attributes: Sequence[Field]) -> dict[str, Any]:
+    stored = {
+        column.name: forms.stored(column, shown[column.name], before=before.get(column.name))
+        for column in (*CONTACT_FIELDS, *attributes)
         if column.name in shown
     }
+    named = {column.name: stored.pop(column.name) for column in attributes if column.name in stored}
+    if named:
+        stored["attributes"] = {name.removeprefix(ATTRIBUTE): text or None for name, text in named.items()}
+    return stored
 
 
 def _send(draft: Draft, customer_id: str, values: dict[str, Any], contact: Contact | None) -> None:
@@ -202,12 +225,14 @@ def _said(change: Change[Contact], customer_id: str) -> None:
 
 def _settle(customer_id: str, values: dict[str, Any], contact: Contact) -> None:
     """Write what differs between the form and what somebody else stored, and both ways on."""
-    mine = read_contact_values(values)
+    given = values.get("attributes", {})
+    mine = read_contact_values({name: value for name, value in values.items() if name != "attributes"})
+    mine |= {ATTRIBUTE + name: text for name, text in given.items()}
     forms.differences(
         [
             (column.title, forms.written(column, now), forms.written(column, mine[column.name]))
-            for column in CONTACT_FIELDS
-            if (now := getattr(contact, column.name)) != mine[column.name]
+            for column in (*CONTACT_FIELDS, *_attributes(contact))
+            if column.name in mine and (now := _value(contact, column.name)) != mine[column.name]
         ]
     )
     with st.container(horizontal=True):
@@ -346,19 +371,19 @@ def new_contact() -> None:
     """Write the form that makes a contact, and open the contact once it is made."""
     back_to_list()
     page_header("New contact", "Details of a customer, under the ID that your orders use.")
-    draft = forms.open_draft(
-        "new_contact", subject="", version=0, values={"customer_id": "", **_values(None)}
-    )
+    attributes = _attributes(None)
+    empty = _values(None, attributes)
+    draft = forms.open_draft("new_contact", subject="", version=0, values={"customer_id": "", **empty})
     with st.form(draft.key("form"), border=False):
         customer_id = st.text_input(
             "Customer ID", key=draft.key("customer_id"), help="As your source writes it, letter for letter."
         )
-        shown = forms.contact_fields(draft)
+        shown = forms.contact_fields(draft, attributes=attributes)
         sent = st.form_submit_button("Make contact", type="primary")
     if not sent:
         return
     try:
-        change = forms.once(draft, lambda: _save(customer_id.strip(), _stored(shown, _values(None)), 0))
+        change = forms.once(draft, lambda: _save(customer_id.strip(), _stored(shown, empty, attributes), 0))
     except ClienteleError as error:
         show_error(error)
         if isinstance(error, Conflict):

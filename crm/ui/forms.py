@@ -123,8 +123,19 @@ def _money_text(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def contact_fields(draft: Draft, *, columns: Sequence[Column] = CONTACT_FIELDS) -> dict[str, Any]:
-    """Write the fields of a contact and return what they hold, by name."""
+ATTRIBUTE = "attributes."
+"""What the name of a custom attribute begins with among the fields of a form."""
+
+
+def attribute_fields(titles: Mapping[str, str]) -> tuple[Column, ...]:
+    """Return custom attributes, name → title, as fields of a form: text, whatever they are filtered as."""
+    meaning = "As the file that brought it writes it"
+    return tuple(Column(ATTRIBUTE + name, "text", title, meaning) for name, title in titles.items())
+
+
+def contact_fields(draft: Draft, *, attributes: Sequence[Column] = ()) -> dict[str, Any]:
+    """Write the fields of a contact, its attributes below them, and return what they hold, by name."""
+    columns = CONTACT_FIELDS
     shown: dict[str, Any] = {}
     with st.grid(columns=3, min_column_width=220, gap="small") as grid:
         for column in columns:
@@ -134,6 +145,12 @@ def contact_fields(draft: Draft, *, columns: Sequence[Column] = CONTACT_FIELDS) 
     for column in columns:
         if column.name == "note":
             shown["note"] = _field(column, draft.key("note"))
+    if attributes:
+        st.markdown("**Attributes**", help="What contacts files brought beside the fields above.")
+        with st.grid(columns=3, min_column_width=220, gap="small") as grid:
+            for column in attributes:
+                with grid.cell():
+                    shown[column.name] = st.text_input(column.title, key=draft.key(column.name))
     return shown
 
 

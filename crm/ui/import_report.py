@@ -11,7 +11,9 @@ from crm import sample, theme
 from crm.errors import ClienteleError, Conflict, NotFound
 from crm.imports.checking import read_rejects
 from crm.imports.loading import UndoOutlook
-from crm.schema import Kind, column_of
+from crm.records import bulk
+from crm.schema import KINDS as COLUMNS_OF
+from crm.schema import Kind
 from crm.theme import Measure
 from crm.ui import cache, clock, forms, state, tables
 from crm.ui.tables import Column
@@ -41,6 +43,7 @@ COUNTS = {
     "rejected": ("Rejected", "Rows that could not be read, each with its reason; they can be downloaded."),
 }
 EDITED_SHOWN = 10
+_LONGEST_VALUE = 60
 
 
 def counts(row: Mapping[str, Any], *, key: str) -> None:
@@ -137,14 +140,10 @@ def import_details(import_id: str, *, key: str) -> dict[str, Any]:
     if row["status"] in {"done", "undone"}:
         counts(row, key=f"{key}_counts")
     notes(row["assumed"], row["warnings"])
-    if row["columns"]:
+    sources = _sources(row)
+    if sources:
         with st.expander("Which column is what"):
-            st.markdown(
-                "\n".join(
-                    f"- {column_of(row['kind'], name).title}: {plain(source)}"
-                    for name, source in row["columns"].items()
-                )
-            )
+            st.markdown("\n".join(f"- {source}" for source in sources))
             if row["kind"] == "contacts" and row["policy"] in POLICIES:
                 st.caption(f"Contacts that existed: {POLICIES[row['policy']]}.")
     path = importer.rejects_path(import_id)
@@ -161,6 +160,22 @@ def import_details(import_id: str, *, key: str) -> dict[str, Any]:
     elif row["rejected"]:
         st.caption(f"The {theme.count(row['rejected'])} rejected rows are no longer kept here.")
     return row
+
+
+def _sources(row: Mapping[str, Any]) -> list[str]:
+    """Return as sentences what each field of an import was made of."""
+    kind = row["kind"]
+    told = {name: plain(source) for name, source in row["columns"].items()}
+    told |= {name: plain(" + ".join(sources)) for name, sources in row.get("joined", {}).items()}
+    told |= {
+        name: f"{plain(text)}, the same for every row" for name, text in row.get("constants", {}).items()
+    }
+    fields = [f"{column.title}: {told[column.name]}" for column in COLUMNS_OF[kind] if column.name in told]
+    attributes = [
+        f"{plain(title)}, as a custom attribute" + ("" if title == source else f": {plain(source)}")
+        for title, source in row.get("attributes", {}).items()
+    ]
+    return [*fields, *attributes]
 
 
 @st.cache_data(ttl=cache.HOUR, max_entries=16, show_spinner="Reading the rejected rows …")
@@ -187,10 +202,17 @@ def about(row: Mapping[str, Any]) -> str:
 
 
 def undo_import(row: Mapping[str, Any]) -> None:
-    """Write the way to take an import back, or in words why that cannot be done now."""
-    if row["status"] != "done":
+    """Write the way to take an import back, or in words why that cannot be done now.
+
+    Of one that is undone already, the way to put back the edited contacts that were left as they were.
+    """
+    if row["status"] not in {"done", "undone"}:
         return
     outlook = cache.workbench().importer.outlook(row["import_id"])
+    if row["status"] == "undone":
+        if outlook.edited:
+            _put_back_what_was_left(row, outlook)
+        return
     if outlook.later is not None:
         later = outlook.later
         st.info(
@@ -228,13 +250,13 @@ def _ask_about_edited(outlook: UndoOutlook, import_id: str) -> bool | None:
     """Ask what becomes of contacts that were edited since; return whether they go back too, None while open."""
     if not outlook.edited:
         return False
-    named = ", ".join(outlook.edited[:EDITED_SHOWN])
-    more = len(outlook.edited) - EDITED_SHOWN
+    number = len(outlook.edited)
     st.markdown(
-        f"**{theme.count(len(outlook.edited))}** of its contacts were edited since: "
-        f"{plain(named)}{f' and {theme.count(more)} more' if more > 0 else ''}."
+        f"**{theme.count(number)}** of its contacts {'was' if number == 1 else 'were'} edited since; putting "
+        f"{'it' if number == 1 else 'them'} back would lose this:"
     )
-    choices = {"keep": "Leave these as they are now", "force": "Take these back too; the edits are lost"}
+    _differences(import_id, number)
+    choices = {"keep": "Leave these as they are now", "force": "Put these back too; the edits are lost"}
     chosen = st.radio(
         "The edited contacts",
         list(choices),
@@ -243,6 +265,58 @@ def _ask_about_edited(outlook: UndoOutlook, import_id: str) -> bool | None:
         key=f"undo_edited_{import_id}",
     )
     return None if chosen is None else chosen == "force"
+
+
+def _differences(import_id: str, number: int) -> None:
+    """Write field by field what edited contacts are now and what they were before the import."""
+    with cache.workbench().records.read() as session:
+        edited = bulk.edited_since_import(session, import_id, limit=EDITED_SHOWN)
+    rows: list[dict[str, str]] = []
+    for contact in edited:
+        who = plain(f"{contact.customer_id}, {contact.name}" if contact.name else contact.customer_id)
+        if contact.created:
+            told = [("The whole contact", "Edited after the import", "Did not exist")]
+        else:
+            told = [
+                (title, _written(now), _written(before)) for title, now, before in contact.differences
+            ] or [("–", "As before the import", "The same")]
+        rows += [
+            {
+                "Contact": "" if place else who,
+                "Field": plain(title),
+                "Now": plain(now),
+                "Before the import": plain(before),
+            }
+            for place, (title, now, before) in enumerate(told)
+        ]
+    st.table(rows, hide_index=True)
+    if number > len(edited):
+        st.caption(f"And {theme.count(number - len(edited))} more.")
+
+
+def _written(value: Any) -> str:
+    text = {None: "empty", "": "empty", True: "Yes", False: "No"}.get(value, str(value))
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _put_back_what_was_left(row: Mapping[str, Any], outlook: UndoOutlook) -> None:
+    number = len(outlook.edited)
+    told = (
+        "1 contact was left as it was"
+        if number == 1
+        else f"{theme.count(number)} contacts were left as they were"
+    )
+    with forms.confirmation(
+        "Put back what was left",
+        f"{told} when this import was undone, because of edits made after it:",
+        key=f"undo_left_{row['import_id']}",
+        icon=":material/undo:",
+    ):
+        _differences(row["import_id"], number)
+        if st.button(
+            "Put these back too; the edits are lost", key=f"undo_left_sure_{row['import_id']}", type="primary"
+        ):
+            _undo(row["import_id"], force=True)
 
 
 def _undo(import_id: str, *, force: bool) -> None:

@@ -15,7 +15,7 @@ import streamlit as st
 from crm import audiences
 from crm.analytics.segments import OTHER_REGION, SCHEMES
 from crm.errors import InvalidValue
-from crm.schema import FIELD, FIELDS, UNKNOWN, Field
+from crm.schema import FIELD, UNKNOWN, Field, field_of
 from crm.ui import cache, state
 from crm.ui.guard import guarded
 from crm.ui.widgets import show_error
@@ -96,8 +96,8 @@ def _condition_of(rule: audiences.Rule, numbers: Callable[[], int]) -> Condition
     match rule:
         case audiences.Not(audiences.Leaf(field, "is_empty")):
             return Condition(numbers(), field, IS_NOT_EMPTY)
-        case audiences.Leaf(field, op, value) if op in comparisons(FIELD[field]):
-            return Condition(numbers(), field, op, value)
+        case audiences.Leaf(name, op, value) if (known := field_of(name)) and op in comparisons(known):
+            return Condition(numbers(), name, op, value)
     return None
 
 
@@ -140,6 +140,7 @@ def build_rule(*, as_of: date) -> audiences.Rule | None:
         show_error(error)
         _start_anew()
         return None
+    _note_gone(linked)
     draft = _draft(text, linked)
     if draft is None:
         st.info(
@@ -281,13 +282,14 @@ def _row(condition: Condition, as_of: date) -> dict[str, object] | None:
     field_slot, op_slot, value_slot, remove_slot = st.columns(
         [3, 2.4, 4, 0.7], vertical_alignment="bottom", gap="small"
     )
-    names = [field.name for field in FIELDS]
+    fields = _fields(condition.field)
+    names = list(fields)
     with field_slot:
         name = st.selectbox(
             "Field",
             names,
             index=names.index(condition.field) if condition.field else None,
-            format_func=_title,
+            format_func=lambda name: fields[name].title,
             key=f"{key}_field",
             placeholder="Choose a field",
             label_visibility="collapsed",
@@ -303,7 +305,7 @@ def _row(condition: Condition, as_of: date) -> dict[str, object] | None:
     )
     if name is None:
         return None
-    field = FIELD[name]
+    field = fields[name]
     offered = comparisons(field)
     same = name == condition.field
     with op_slot:
@@ -326,8 +328,23 @@ def _usual(offered: tuple[str, ...]) -> int:
     return next((offered.index(op) for op in (">=", "in") if op in offered), 0)
 
 
-def _title(name: str) -> str:
-    return FIELD[name].title
+def _fields(shown: str | None) -> dict[str, Field]:
+    """Return the fields to choose from; the one `shown` is among them, though it be gone."""
+    fields = cache.fields()
+    gone = field_of(shown) if shown is not None and shown not in fields else None
+    return fields if gone is None else {**fields, gone.name: gone}
+
+
+def _note_gone(rule: audiences.Rule) -> None:
+    gone = cache.workbench().unknown_attributes(rule)
+    if gone:
+        st.warning(
+            f"{', '.join(gone)} came with a contacts file whose import was undone. "
+            "It is empty for every customer until a file brings it again."
+            if len(gone) == 1
+            else f"{', '.join(gone)} came with contacts files whose imports were undone. "
+            "They are empty for every customer until a file brings them again."
+        )
 
 
 def _phrase(op: str, field: Field) -> str:
@@ -458,7 +475,7 @@ def _known_values(field: Field, as_of: date) -> list[str]:
     for scheme in SCHEMES:
         if scheme.column == field.name:
             return list(scheme.segments)
-    if field.name in _FEW_VALUES:
+    if field.name in _FEW_VALUES or (field.name not in FIELD and field.type == "text"):
         return cache.field_values(field.name, as_of=as_of)
     return []
 

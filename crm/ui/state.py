@@ -14,6 +14,7 @@ AUDIENCES = "pages/explore/audiences.py"
 CONTACTS = "pages/records/contacts.py"
 TICKETS = "pages/records/tickets.py"
 IMPORT = "pages/data/import_file.py"
+CONNECT = "pages/data/connect.py"
 HISTORY = "pages/data/history.py"
 
 AS_OF = "as_of"

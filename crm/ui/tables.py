@@ -10,7 +10,7 @@ import streamlit as st
 from crm import theme
 from crm.analytics.segments import SCHEMES, meaning_of
 from crm.errors import InvalidValue
-from crm.schema import FIELD, Type
+from crm.schema import Field, Type, field_of
 from crm.theme import Measure
 from crm.ui import cache, measures, state
 from crm.ui.choices import page_asked
@@ -89,8 +89,8 @@ def customer_list(
         return None
     if not total:
         return None
-    meanings = field_meanings()
-    shown = [_of_field(name, meanings) for name in columns if name != "customer_id"]
+    fields, meanings = cache.fields(), field_meanings()
+    shown = [_of_field(fields[name], meanings) for name in columns if name != "customer_id"]
     clicked = table(
         rows,
         [Column("customer_id", "Customer ID"), *shown],
@@ -123,12 +123,11 @@ def field_meanings() -> dict[str, str]:
     """Return what each field means; of schemes, with the bands as they were last edited."""
     bands = cache.bands()
     edited = {scheme.column: meaning_of(scheme, bands) for scheme in SCHEMES if scheme.name != "rfm"}
-    return {name: edited.get(name, field.meaning) for name, field in FIELD.items()}
+    return {name: edited.get(name, field.meaning) for name, field in cache.fields().items()}
 
 
-def _of_field(name: str, meanings: Mapping[str, str]) -> Column:
-    field = FIELD[name]
-    return Column(name, field.title, _MEASURES.get(field.type), plain(meanings[name]))
+def _of_field(field: Field, meanings: Mapping[str, str]) -> Column:
+    return Column(field.name, field.title, _MEASURES.get(field.type), plain(meanings[field.name]))
 
 
 _MEASURES: dict[Type, Measure] = {
@@ -140,7 +139,7 @@ _MEASURES: dict[Type, Measure] = {
 
 def _config(column: Column) -> Any:
     title, told = column.title or column.name, column.help or None
-    field = FIELD.get(column.name)
+    field = field_of(column.name)
     if column.measure is not None:
         unit = measures.currency() if column.measure.kind == "money" else None
         return st.column_config.NumberColumn(

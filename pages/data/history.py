@@ -5,7 +5,7 @@ import streamlit as st
 
 from crm.errors import ClienteleError
 from crm.theme import Measure
-from crm.ui import cache, clock, empty, import_report, record_lists, state, tables
+from crm.ui import cache, clock, empty, import_report, record_lists, state, tables, work
 from crm.ui.edits import edits
 from crm.ui.tables import Column
 from crm.ui.widgets import empty_state, page_header, plain, show_error
@@ -31,6 +31,8 @@ def imports() -> None:
     page_header(
         "Import history", "Every file that came in, newest first: what became of its rows, and the way back."
     )
+    work.others(key="running")
+    work.ended()
     importer = cache.workbench().importer
     _, total = importer.history_page(size=1)
     if not total:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from crm import audiences, theme
-from crm.schema import FIELDS
 from crm.ui import assumptions, cache, empty, frame
 from crm.ui.choices import choose_from, choose_many, choose_one
 from crm.ui.downloads import export_menu
@@ -13,7 +12,6 @@ from crm.ui.saved_audiences import bar
 from crm.ui.tables import PAGE_SIZE, customer_list
 from crm.ui.widgets import definition_note, page_header, plain
 
-TITLES = {field.name: field.title for field in FIELDS}
 SHOWN = ["name", "rfm_segment", "value_class", "orders", "revenue", "last_order_day", "city"]
 
 page_header("Audiences", "Find the customers that a rule holds for; list, save and export them.")
@@ -49,11 +47,12 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     export_slot = st.container(width="content")
 st.markdown(plain(audiences.sentence(rule)))
 
+titles = {name: field.title for name, field in cache.fields().items()}
 with st.expander("Columns and order", icon=":material/view_column:"):
     columns = choose_many(
-        "Columns", {k: v for k, v in TITLES.items() if k != "customer_id"}, name="columns", default=SHOWN
+        "Columns", {k: v for k, v in titles.items() if k != "customer_id"}, name="columns", default=SHOWN
     )
-    by = choose_from("Sorted by", TITLES, name="sorted", default="revenue")
+    by = choose_from("Sorted by", titles, name="sorted", default="revenue")
     order = choose_one(
         "Order", {"down": "Largest first", "up": "Smallest first"}, name="order", default="down"
     )

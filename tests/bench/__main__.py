@@ -17,7 +17,7 @@ from crm.lake import Lake
 from crm.records.database import Records
 from crm.settings import load_settings
 from crm.workbench import Workbench
-from tests.bench import browser, filters, report, scores, shop
+from tests.bench import browser, contacts, filters, imports, report, scores, shop
 from tests.bench.report import Bound, Section
 from tests.bench.timing import Timing, cpu_ratio, interleave, ratio, say
 
@@ -372,6 +372,8 @@ PARTS: dict[str, Callable[[Bench], Section]] = {
     "spark": through_spark,
     "growth": growing,
     "filter": changing_filters,
+    "imports": lambda bench: imports.section(bench.home("imports"), quick=bench.quick),
+    "contacts": lambda bench: contacts.section(bench.home("contacts"), quick=bench.quick),
     "start": starting,
 }
 

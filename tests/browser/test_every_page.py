@@ -20,6 +20,7 @@ PAGES = {
     "contacts": "Contacts",
     "tickets": "Tickets",
     "import_file": "Import",
+    "connect": "Connect",
     "history": "Import history",
 }
 _TOO_WIDE = """() => [document.scrollingElement, document.querySelector('[data-testid="stMain"]')]

@@ -98,7 +98,7 @@ def test_the_first_visitor_of_a_server_may_come_by_a_deep_link(fresh: Server, vi
     tab = visit(fresh).open("segments")
     tab.expect_title("Segments")
     tab.expect_text(EMPTY)
-    expect(tab.page.get_by_test_id("stSidebarNavLink")).to_have_count(9)
+    expect(tab.page.get_by_test_id("stSidebarNavLink")).to_have_count(10)
     expect(tab.page.get_by_role("dialog")).to_have_count(0)
     tab.expect_whole()
 
