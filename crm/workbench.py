@@ -3,6 +3,7 @@
 The pages and the command line both stand on this module, so a number is the same wherever it is read.
 """
 
+import fcntl
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -175,8 +176,11 @@ class Workbench:
         """
         settings.home.mkdir(parents=True, exist_ok=True)
         records = Records.open(settings.records_url)
-        records.migrate()
-        lake = Lake.open(settings.lake_root)
+        with (settings.home / "start.lock").open("a") as file:
+            # SQLite does not wait for another process that is just giving a new file its log.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            records.migrate()
+            lake = Lake.open(settings.lake_root)
         workbench = cls(settings, records, lake, open_engine(settings, lake, records))
         workbench.importer.recover()
         Jobs(settings.home).sweep(settings.scratch)

@@ -75,7 +75,7 @@ def test_text_in_another_encoding_is_rewritten_as_utf8(tmp_path):
     assert found.encoding == "gb18030"
     assert found.path.read_text().startswith("客户编号,姓名")
     assert found.path.parent == tmp_path / "scratch"
-    assert "GB18030" in found.sentences[0]
+    assert found.sentences == ()  # how a text was read is for its dialect to say
 
 
 def test_the_encoding_chosen_counts(tmp_path):
@@ -118,7 +118,7 @@ def test_a_workbook_in_an_archive_is_read_as_one(tmp_path):
     book = xlsx(tmp_path / "a.xlsx", ("Data", TABLE)).read_bytes()
 
     in_zip = opened(zipped(tmp_path / "b.zip", ("a.xlsx", book)))
-    in_gzip = opened(written(tmp_path / "a.xlsx.gz", gzip.compress(book)))
+    in_gzip = opened(written(tmp_path / "a.xlsx.gz", gzip.compress(book, mtime=0)))
 
     assert rows_of(in_zip) == rows_of(in_gzip) == TABLE[1:]
     assert in_zip.sentences[1:] == in_gzip.sentences[1:]
@@ -147,7 +147,7 @@ def test_names_inside_an_archive_are_never_paths(tmp_path):
     [
         ([("a.csv", CSV), ("b.csv", CSV)], "holds 2 files: a.csv, b.csv"),
         ([("folder/", "")], "holds no file"),
-        ([("a.csv.gz", gzip.compress(CSV.encode()))], "another archive"),
+        ([("a.csv.gz", gzip.compress(CSV.encode(), mtime=0))], "another archive"),
         ([("a.pdf", b"%PDF-1.7")], "a PDF document"),
         ([("a.xlsx", CSV)], "ends in .xlsx"),
     ],
@@ -227,7 +227,7 @@ def test_what_was_chosen_reaches_the_workbook(tmp_path):
         ("a.csv.gz", CSV.encode(), "ends in .gz, .* but it is a text file"),
         ("a.parquet", CSV.encode(), "ends in .parquet, .* but it is a text file"),
         ("a.png", CSV.encode(), "ends in .png, .* but it is a text file"),
-        ("a.csv", gzip.compress(CSV.encode()), "ends in .csv, .* but it is a file compressed with gzip"),
+        ("a.csv", gzip.compress(CSV.encode(), mtime=0), "ends in .csv, .* but it is a file compressed with gzip"),
         ("a.parquet", b"PAR1\0\0\0\0\0", "damaged"),
     ],
 )  # fmt: skip

@@ -436,7 +436,15 @@ class Importer:
             except BaseException:
                 kept_free.unlink(missing_ok=True)
                 if import_id:
-                    self._take_back(import_id, tuple(plan.tables))
+                    try:
+                        self._take_back(import_id, tuple(plan.tables))
+                    except Exception as error:
+                        log_unexpected(error)
+                        raise ClienteleError(
+                            "The import broke off and could not be taken back at once.",
+                            "See that the store's disk has room and start Clientele again: that ends it, "
+                            "and the import history says how.",
+                        ) from error
                 raise
             finally:
                 kept_free.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ except ImportError:  # pragma: no cover
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MAX_RESULT = 4 << 20
+_NO_ROOM = 1 << 20
 _SLOTS = os.cpu_count() or 1
 _IN_THIS_PROCESS = threading.BoundedSemaphore(_SLOTS)
 
@@ -154,6 +156,11 @@ def _answer(path: Path, code: int | None, *, what: str, limits: Limits) -> dict[
             f"The {what} would need more memory than one file may take ({limits.memory >> 20:,} MB).",
             _SAVE_AS_CSV,
         )
+    # What was written before the disk was full is still there, so that the disk still is.
+    if shutil.disk_usage(path.parent).free < _NO_ROOM:
+        from crm.lake import disk_full  # not for the child: its memory is counted
+
+        raise disk_full()
     raise UnreadableFile(
         f"The {what} is damaged, or written in a way that cannot be read: reading it broke off.", _SAVE_AS_CSV
     )

@@ -258,7 +258,8 @@ def _in_words(error: DBAPIError) -> ClienteleError | None:
     code = str(getattr(error.orig, "sqlite_errorname", "") or getattr(error.orig, "sqlstate", "") or "")
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or code in {"40P01", "40001", "55P03"}:
         return _busy()
-    if code.startswith("SQLITE_FULL") or code == "53100":
+    # SHMSIZE: the file beside the log, which every first connection needs, could not be made.
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")) or code == "53100":
         return ClienteleError(
             "The disk of the records is full; nothing was changed.", "Free some space and try again."
         )
