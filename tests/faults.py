@@ -4,7 +4,8 @@
 of it; `python -m tests.faults steps` kills it at every step of the commit, one after another, until it gets
 through; `python -m tests.faults errors` raises an error at each of them instead, and `python -m tests.faults
 full` fills the disk, a small one of its own where it may mount that (under `unshare -rm`, or as root), at
-each of them and while the file is read.
+each of them and while the file is read. A number behind these three takes only every so many-th step.
+`python -m tests.faults together 10` has four processes import the same file at once, so many times.
 
 Whatever opens a store does so in a process forked for that alone: what is killed takes nothing with it, and
 the libraries are loaded once.
@@ -12,6 +13,8 @@ the libraries are loaded once.
 
 import contextlib
 import errno
+import faulthandler
+import itertools
 import json
 import os
 import pickle
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -237,32 +241,42 @@ def _digest(text: str) -> str:
 # --- doing it ---------------------------------------------------------------------------------------------
 
 
-def forked(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a forked process and return what it returns; the signal's number, negative, if killed."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
+class Forked:
+    """A function that runs in a forked process."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._reading, writing = os.pipe()
+        self._child = os.fork()
+        if self._child:
+            os.close(writing)
+            return
         code = 1
         try:
-            os.close(reading)
+            os.close(self._reading)
+            faulthandler.enable()
             answer = function(*arguments)
             with os.fdopen(writing, "wb") as pipe:
                 pickle.dump(answer, pipe)
             code = 0
         except BaseException:
-            import traceback
-
             traceback.print_exc()
         finally:
             os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        answer = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return -os.WTERMSIG(status)
-    assert os.WEXITSTATUS(status) == 0, "the forked process failed, see above"
-    return pickle.loads(answer)
+
+    def answer(self) -> Any:
+        """Return what the function returns, or, where the process was killed, the signal's number, negative."""
+        with os.fdopen(self._reading, "rb") as pipe:
+            answer = pipe.read()
+        _, status = os.waitpid(self._child, 0)
+        if os.WIFSIGNALED(status):
+            return -os.WTERMSIG(status)
+        assert os.WEXITSTATUS(status) == 0, "the forked process failed, see above"
+        return pickle.loads(answer)
+
+
+def forked(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a forked process and return what it returns; see `Forked.answer`."""
+    return Forked(function, *arguments).answer()
 
 
 def command(home: Path, file: Path, *more: str) -> tuple[int, str]:
@@ -378,14 +392,14 @@ def _killed_at(home: Path, file: Path, number: int, trace: Path) -> tuple[int, s
         return command(home, file)
 
 
-def kill_at_every_step(ground: Ground, kind: str) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
-    """Kill the import at its first step, its second, … until it gets through: SQLite's loop.
+def kill_at_every_step(
+    ground: Ground, kind: str, *, stride: int = 1
+) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+    """Kill the import at its first step, the one `stride` later, … until it gets through: SQLite's loop.
 
     Yields the step, what was not as promised, and the state that the next start found.
     """
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1, stride):
         home, trace = ground.copy("killed"), ground.folder / "step"
         ended = forked(_killed_at, home, ground.files[kind], number, trace)
         if ended != -signal.SIGKILL:
@@ -415,9 +429,7 @@ def _recovery_killed_at(home: Path, number: int, trace: Path) -> None:
 def kill_the_recovery(ground: Ground) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
     """Kill an import between its two tables, then every recovery at one step more, until one gets through."""
     trace = ground.folder / "step"
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1):
         home = ground.copy("killed")
         assert forked(_killed_between_tables, home, ground.files["orders"]) == -signal.SIGKILL
         if forked(_recovery_killed_at, home, number, trace) != -signal.SIGKILL:
@@ -437,11 +449,11 @@ def _killed_between_tables(home: Path, file: Path) -> None:
         command(home, file)
 
 
-def raise_at_every_step(ground: Ground, kind: str, error: str) -> Iterator[tuple[str, list[str]]]:
+def raise_at_every_step(
+    ground: Ground, kind: str, error: str, *, stride: int = 1
+) -> Iterator[tuple[str, list[str]]]:
     """Raise an error at each step of a commit, look, and commit the same prepared file again."""
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1, stride):
         home = ground.copy("failed")
         step, faults = forked(
             _raised_at, home, ground.files[kind], number, error, ground.before, ground.after[kind]
@@ -531,28 +543,27 @@ def kill_at_random(
 ) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
     """Kill the real command at moments of chance between the start of its work and its end."""
     rng = random.Random(seed)
-    whole = {}
-    for kind in KINDS:
-        home = ground.copy("measured")
-        jobs = len(list((home / "jobs").glob("*.json")))
-        process = real_command(home, ground.files[kind])
-        _began(home, process, jobs)
-        began = time.monotonic()
-        assert process.wait() == 0
-        whole[kind] = time.monotonic() - began
+    whole: dict[str, float] = {}
     for number in range(moments):
         kind = KINDS[number % 2]
-        home = ground.copy("killed")
-        jobs = len(list((home / "jobs").glob("*.json")))
-        process = real_command(home, ground.files[kind])
-        _began(home, process, jobs)
-        # Spread evenly, so that few moments already cover the whole of it.
-        delay = whole[kind] * (number // 2 + rng.random()) / max(1, (moments + 1) // 2)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(delay)
-        process.kill()
-        code = process.wait()
-        told = f"{kind} after {delay:.3f} of {whole[kind]:.3f} s" + ("" if code < 0 else " (had ended)")
+        while True:
+            home = ground.copy("killed")
+            jobs = len(list((home / "jobs").glob("*.json")))
+            process = real_command(home, ground.files[kind])
+            _began(home, process, jobs)
+            began = time.monotonic()
+            # Spread evenly, so that few moments already cover the whole of it.
+            part = (number // 2 + rng.random()) / max(1, (moments + 1) // 2)
+            delay = part * whole[kind] if kind in whole else None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(delay)
+            process.kill()
+            if process.wait() < 0:
+                break
+            # It had ended before, the first time on purpose; how long it takes depends on what else runs.
+            took = time.monotonic() - began
+            whole[kind] = min(took, whole.get(kind, took))
+        told = f"{kind} after {delay:.3f} of {whole[kind]:.3f} s"
         yield told, *ground.faults_of(home, kind)
 
 
@@ -560,7 +571,10 @@ def mount_small_disk(folder: Path, megabytes: int) -> bool:
     """Put a small disk under `folder`, in memory; return whether this process may."""
     folder.mkdir(parents=True, exist_ok=True)
     how = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    return shutil.which("mount") is not None and subprocess.run(how, capture_output=True).returncode == 0
+    return (
+        shutil.which("mount") is not None
+        and subprocess.run(how, check=False, capture_output=True).returncode == 0
+    )
 
 
 FILLER = "filler"
@@ -586,13 +600,11 @@ def _filled_at(home: Path, file: Path, number: int, act: Callable[[], None], tra
 
 
 def fill_at_every_step(
-    ground: Ground, kind: str, *, mounted: bool, spare: int = 0
+    ground: Ground, kind: str, *, mounted: bool, spare: int = 0, stride: int = 1
 ) -> Iterator[tuple[str, list[str], None]]:
     """Fill the disk at each step of an import; what it says, what the full disk holds, what is free afterwards."""
     trace = ground.folder.parent / "step"
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1, stride):
         home = ground.copy("full")
         trace.unlink(missing_ok=True)
         free = shutil.disk_usage(home).free
@@ -609,13 +621,20 @@ def fill_at_every_step(
             found = look(home)  # the disk is still full
             if found["data"] != (ground.after[kind] if code == 0 else ground.before):
                 faults.append(f"changed on the full disk ({found['statuses']})")
+            fill(ground.folder, 0)
+            started, told = forked(command, home, ground.folder / "absent.csv")
+            if started != 2 or "unexpected" in told:
+                faults.append(f"a start on the full disk ends with {started}: {told}")
         (ground.folder / FILLER).unlink(missing_ok=True)
-        if code not in (0, 2) or (code and "unexpected" in words):
+        if code not in (0, 2) or (code and mounted and "unexpected" in words):
             faults.append(f"ended with {code}: {words}")
         elif code and mounted and "disk" not in words:
             faults.append(f"says nothing of the disk: {words}")
         found = look(home)
-        if found["data"] != (ground.after[kind] if code == 0 else ground.before):
+        # Where nothing may be written it cannot be taken back either, and the next start ends it as it stands.
+        promised = [ground.after[kind]] if code == 0 else [ground.before]
+        promised += [] if mounted or "taken back at once" not in words else [ground.after[kind]]
+        if found["data"] not in promised:
             faults.append(f"changed ({found['statuses']})")
         taken = free - shutil.disk_usage(home).free
         if code and mounted and taken > 1 << 20:
@@ -628,6 +647,94 @@ def fill_at_every_step(
         )
 
 
+def import_together(home: Path, file: Path, processes: int = 4) -> list[dict[str, Any]]:
+    """Import a file in so many processes at the same moment; return the report of each."""
+    start = time.time() + 0.5
+    each = [Forked(_import_at, home, file, start) for _ in range(processes)]
+    reports = [one.answer() for one in each]
+    assert all(isinstance(report, dict) for report in reports), f"a process was killed: {reports}"
+    return reports
+
+
+def _import_at(home: Path, file: Path, start: float) -> dict[str, Any]:
+    from crm.imports.jobs import Jobs
+    from crm.imports.running import import_file
+    from crm.settings import load_settings
+    from crm.workbench import Workbench
+
+    workbench = Workbench.open(load_settings(home=home))
+    try:
+        time.sleep(max(0.0, start - time.time()))
+        report = import_file(
+            workbench.importer, Jobs(workbench.settings.home), file, actor="test", source="command line"
+        )
+        return report.as_dict()
+    finally:
+        workbench.close()
+
+
+def together(folder: Path, times: int) -> Iterator[tuple[str, list[str], None]]:
+    """Import files into empty stores, four processes at once; one alone shall have brought the rows."""
+    files = write_files(folder / "files", rows=500)
+    for number in range(times):
+        for kind in KINDS:
+            home = folder / f"{kind}-{number}"
+            reports = import_together(home, files[f"{kind} before"])
+            created = {report["import_id"]: report["created"] for report in reports}
+            told = [(report["created"], report["unchanged"], report["rejected"]) for report in reports]
+            faults = []
+            if sorted(created.values())[-1:] != [500] or sum(created.values()) != 500:
+                faults.append("more or less than one import brought the rows")
+            if any(row not in ((500, 0, 0), (0, 500, 0)) for row in told):
+                faults.append("an import did something else")
+            found = forked(_counted, home)
+            if found[kind] != (500, 500):
+                faults.append(f"rows and ids stored: {found[kind]}")
+            yield f"{kind}: {len(created)} imports, {told}", faults + found["faults"], None
+            forked(_undo_all, home)  # the records of the next turn may be the same database
+
+
+def _counted(home: Path) -> dict[str, Any]:
+    import duckdb
+    from sqlalchemy import text
+
+    from crm.settings import load_settings
+    from crm.workbench import Workbench
+
+    workbench = Workbench.open(load_settings(home=home))
+    try:
+        _, files = workbench.lake.files("orders")
+        orders = (
+            duckdb.sql(f"SELECT count(*), count(DISTINCT order_id) FROM read_parquet({files!r})").fetchall()
+            if files
+            else [()]
+        )
+        with workbench.records.read() as session:
+            contacts = session.execute(
+                text("SELECT count(*), count(DISTINCT customer_id) FROM contacts")
+            ).one()
+        return {
+            "orders": tuple(orders[0]),
+            "contacts": tuple(contacts),
+            "faults": held_by(workbench)["faults"] if workbench.records.dialect == "sqlite" else [],
+        }
+    finally:
+        workbench.close()
+
+
+def _undo_all(home: Path) -> None:
+    from crm.settings import load_settings
+    from crm.workbench import Workbench
+
+    workbench = Workbench.open(load_settings(home=home))
+    try:
+        for row in workbench.importer.history():
+            if row["status"] == "done":
+                workbench.importer.undo(row["import_id"], actor="test")
+    finally:
+        workbench.close()
+
+
 def load_everything() -> None:
     """Import what an import needs, so that forked processes find it loaded."""
     import crm.cli
@@ -635,56 +742,95 @@ def load_everything() -> None:
     import crm.workbench  # noqa: F401
 
 
+NO_DISK = "NO DISK COULD BE MOUNTED: writing is forbidden instead"
+
+
+def fill_while_converting(ground: Ground) -> Iterator[tuple[str, list[str], None]]:
+    """Fill the disk but for little before a file that is no text is opened: it must not be called damaged."""
+    import pandas as pd
+
+    rows = pd.concat([pd.read_csv(ground.files["orders"], dtype=str)] * 10)
+    made = ground.folder.parent / "made"
+    made.mkdir()
+    rows.to_excel(made / "o.xlsx", index=False)
+    rows.to_parquet(made / "o.parquet")
+    rows.to_csv(made / "o.csv.gz", index=False)
+    trace = ground.folder.parent / "step"
+    for file in sorted(made.iterdir()):
+        for spare in (0, 16 << 10, 48 << 10):
+            home = ground.copy("full")
+
+            def act(spare: int = spare) -> None:
+                fill(ground.folder, spare)
+
+            code, words = forked(_filled_at, home, file, 4, act, trace)
+            (ground.folder / FILLER).unlink()
+            faults = [] if code == 2 and "The disk is full" in words else [f"ended with {code}: {words}"]
+            faults += [] if look(home)["data"] == ground.before else ["changed"]
+            yield f"{file.name}, {spare >> 10} KB left, {trace.read_text()}", faults, None
+
+
+def _full_disks(ground: Ground, *, mounted: bool, stride: int) -> Iterator[Any]:
+    if mounted:
+        yield from fill_while_converting(ground)
+    for kind in KINDS:
+        # As another program writes it, so that reading has to write a copy.
+        text = ground.files[kind].read_text(encoding="utf-8")
+        ground.files[kind].write_text(text, encoding="utf-16")
+        for spare in (0, 200 << 10) if mounted else (0,):
+            for step, faults, found in fill_at_every_step(
+                ground, kind, mounted=mounted, spare=spare, stride=stride
+            ):
+                yield f"{kind}, {spare >> 10} KB left, {step}", faults, found
+
+
+def _errors(ground: Ground, *, stride: int) -> Iterator[Any]:
+    for error in ("unexpected", "full", "stopped"):
+        for kind in KINDS:
+            for step, faults in raise_at_every_step(ground, kind, error, stride=stride):
+                yield f"{kind}, {error}, {step}", faults, None
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the trials and print each fault; the exit status is 1 where there was one."""
     load_everything()
-    what = arguments[0] if arguments else "50"
+    what, *more = arguments or ["50"]
+    stride = int(more[0]) if more and not what.isdigit() else 1
     bad = number = in_force = 0
     slowest = 0.0
-    with tempfile.TemporaryDirectory(prefix="clientele-faults-") as folder, contextlib.ExitStack() as at_end:
+    with (
+        tempfile.TemporaryDirectory(prefix="clientele-faults-") as folder,
+        contextlib.ExitStack() as at_end,
+    ):
         place = Path(folder) / "disk"
         mounted = what == "full" and mount_small_disk(place, 64)
         if mounted:
             at_end.callback(subprocess.run, ["umount", str(place)], check=False)
-        ground = Ground.lay(place, rows=40_000 if what.isdigit() else 300)
         trials: Iterator[Any]
-        if what.isdigit():
-            trials = kill_at_random(ground, int(what), int(arguments[1]) if arguments[1:] else 1)
-        elif what == "steps":
-            trials = (
-                trial
-                for several in (
-                    *(kill_at_every_step(ground, kind) for kind in KINDS),
+        if what == "together":
+            trials = together(place, stride)
+        else:
+            ground = Ground.lay(place, rows=40_000 if what.isdigit() else 300)
+            if what.isdigit():
+                trials = kill_at_random(ground, int(what), int(more[0]) if more else 1)
+            elif what == "steps":
+                trials = itertools.chain(
+                    *(kill_at_every_step(ground, kind, stride=stride) for kind in KINDS),
                     kill_the_recovery(ground),
                 )
-                for trial in several
-            )
-        elif what == "full":
-            print("a disk of 64 MB" if mounted else "NO DISK COULD BE MOUNTED: writing is forbidden instead")
-            for kind in KINDS:  # as another program writes it, so that reading has to write a copy
-                text = ground.files[kind].read_text(encoding="utf-8")
-                ground.files[kind].write_text(text, encoding="utf-16")
-            trials = (
-                (f"{kind}, {spare >> 10} KB left, {step}", faults, found)
-                for kind in KINDS
-                for spare in ((0, 200 << 10) if mounted else (0,))
-                for step, faults, found in fill_at_every_step(ground, kind, mounted=mounted, spare=spare)
-            )
-        else:
-            trials = (
-                (f"{kind}, {error}, {step}", faults, None)
-                for error in ("unexpected", "full", "stopped")
-                for kind in KINDS
-                for step, faults in raise_at_every_step(ground, kind, error)
-            )
+            elif what in ("full", "forbidden"):
+                print("a disk of 64 MB" if mounted else NO_DISK)  # noqa: T201
+                trials = _full_disks(ground, mounted=mounted, stride=stride)
+            else:
+                trials = _errors(ground, stride=stride)
         for step, faults, found in trials:
             number += 1
             bad += bool(faults)
             if found is not None:
                 slowest = max(slowest, found["recovery"])
-                in_force += found["data"] != ground.before
-            print(f"{step}: {'; '.join(faults) or 'as promised'}", flush=True)
-    print(f"{number - bad} of {number} as promised, {in_force} in force, slowest recovery {slowest:.3f} s")
+                in_force += len(found["statuses"]) == 3 and "failed" not in found["statuses"]
+            print(f"{step}: {'; '.join(faults) or 'as promised'}", flush=True)  # noqa: T201
+    print(f"{number - bad} of {number} as promised, {in_force} in force, slowest recovery {slowest:.3f} s")  # noqa: T201
     return 1 if bad or not number else 0
 
 
