@@ -117,9 +117,7 @@ def test_a_checked_order_file(shop: Shop) -> None:
         orders("A1,c1,2025-01-02 10:30,12.50", "A1,c1,2025-01-02 10:30,-2.5", "A2,c2,2025-02-03 00:00,7")
     )
     assert (checked.rows_read, checked.accepted, checked.rejected, checked.skipped) == (3, 3, 0, 0)
-    assert shop.rows(
-        checked.accepted_table, 'order_id, customer_id, ordered_at, "day", amount, _line'
-    ) == [
+    assert shop.rows(checked.accepted_table, 'order_id, customer_id, ordered_at, "day", amount, _line') == [
         ("A1", "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("-2.5000"), 3),
         ("A1", "c1", at(2025, 1, 2, 10, 30), 20090, Decimal("12.5000"), 2),
         ("A2", "c2", at(2025, 2, 3), 20122, Decimal("7.0000"), 4),
@@ -580,7 +578,9 @@ def test_contacts_with_an_impossible_value_are_rejected(
     columns = {"age": "age", "income": "annual_income", "email": "email", "birthday": "birth_date",
                "newsletter": "email_consent"}  # fmt: skip
     mapping = {"customer_id": "customer", columns[header]: header}
-    good = {"age": "30", "income": "5", "email": "a@b.org", "birthday": "1990-01-01", "newsletter": "no"}[header]
+    good = {"age": "30", "income": "5", "email": "a@b.org", "birthday": "1990-01-01", "newsletter": "no"}[
+        header
+    ]
     checked = shop.check(f"customer,{header}\nc1,{cell}\nc2,{good}\nc3,\n", "contacts", mapping)
     assert shop.reasons(checked) == [(2, header, cell, reason)]
     assert checked.accepted == 2
