@@ -142,7 +142,7 @@ class Lake:
         properties = CommitProperties(custom_metadata={UNDO_KEY: import_id})
         with _plain_words():
             if CHANGE_KEY not in written and (after - undone or taken_out):
-                opened.delete(_of_imports({import_id}), commit_properties=properties)
+                _delete(opened, {import_id}, properties)
             elif after - undone:
                 raise Conflict(
                     "This import changed orders that were there before, and another import came after it.",
@@ -151,7 +151,7 @@ class Lake:
             elif taken_out:
                 # The mark comes with the last step: an undo that dies in between is simply done again.
                 opened.restore(version - 1)
-                opened.delete(_of_imports(taken_out), commit_properties=properties)
+                _delete(DeltaTable(self.path(table)), taken_out, properties)
             else:
                 opened.restore(version - 1, commit_properties=properties)
         return True
@@ -211,6 +211,14 @@ def _added(file: Path, rows: pq.FileMetaData, moment: int) -> AddAction:
         stats["minValues"] = {"day": min(day.min for day in days)}
         stats["maxValues"] = {"day": max(day.max for day in days)}
     return AddAction(file.name, file.stat().st_size, {}, moment, True, json.dumps(stats))
+
+
+def _delete(opened: DeltaTable, imports: set[str], properties: CommitProperties) -> None:
+    """Delete the rows of some imports in a commit that bears a mark, which it does without rows too."""
+    before = opened.version()
+    opened.delete(_of_imports(imports), commit_properties=properties)
+    if DeltaTable(opened.table_uri).version() == before:
+        opened.create_write_transaction([], "append", opened.schema(), commit_properties=properties)
 
 
 def _of_imports(ids: set[str]) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from crm.errors import ClienteleError, Conflict, InvalidValue, NotFound
 from crm.imports import jobs as module
-from crm.imports.jobs import STAGES, STAGES_OF, Cancelled, Job, Jobs, State, key_of, say_nothing
+from crm.imports.jobs import STAGES, STAGES_OF, Cancelled, Job, Jobs, State, key_of, machine, say_nothing
 
 PATIENCE = 20.0
 SLOW_QUERY = "SELECT count(*) FROM range(100000000000) a WHERE hash(a.range) % 7 = 8"
@@ -307,7 +307,13 @@ def test_old_jobs_and_the_folders_of_dead_processes_are_swept(jobs: Jobs, tmp_pa
     gone.wait()
     mine, theirs, ancient, unnamed, upload = (
         scratch / name
-        for name in (f"import-{os.getpid()}-a", f"import-{gone.pid}-b", "import-x1", "import-x2", "uploads")
+        for name in (
+            f"import-{machine()}-{os.getpid()}-a",
+            f"import-{machine()}-{gone.pid}-b",
+            "import-x1",
+            "import-x2",
+            "uploads",
+        )
     )
     for folder in (mine, theirs, ancient, unnamed, upload):
         folder.mkdir(parents=True)

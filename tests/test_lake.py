@@ -181,3 +181,15 @@ def test_a_folder_may_have_blanks_and_letters_of_any_script(tmp_path):
     lake.commit("orders", [path], import_id="1")
 
     assert held(lake) == ["a"]
+
+
+def test_an_import_of_which_nothing_is_left_is_undone_all_the_same(lake, write):
+    """Its rows were all replaced since; undoing what replaced them does not bring them back."""
+    write("1", "a")
+    write("2", "a2", "b", replaced=["a"])
+
+    lake.undo("orders", import_id="1")
+    lake.undo("orders", import_id="2")
+
+    assert held(lake) == []
+    assert not lake.undo("orders", import_id="1")

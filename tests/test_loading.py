@@ -1,8 +1,10 @@
 """Imports as one act over two stores: counts that add up, replacement by order, undo, and crashes."""
 
+import os
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 
 import narwhals as nw
@@ -10,6 +12,7 @@ import pytest
 
 from crm import sample
 from crm.errors import ClienteleError, Conflict, InvalidValue, MissingColumns, NotFound, UnreadableFile
+from crm.imports.values import Question
 from crm.records.contacts import find_contact, save_contact
 from crm.records.imports import list_imports
 from tests.conftest import SHARED
@@ -472,3 +475,164 @@ def test_mended_rows_of_a_file_without_order_ids_take_their_own_place(workbench,
 
     assert counts(right) == (0, 1, 0, 0, 0)
     assert [line[2] for line in lines_of(workbench)] == [1, 2, 3]
+
+
+def test_mended_rows_that_equal_a_stored_line_are_lines_of_their_own(workbench, csv_file):
+    """Two equal lines are two lines, unless the mended file came before."""
+    head = "order_id,customer_id,order date,amount,product"
+    first = run(workbench, csv_file(head, "1,ann,2024-01-10,5,tea", "1,ann,2024-01-10,5.x,tea"))
+
+    path = mended(workbench, first, csv_file, ("5.x", "5"))
+    run(workbench, path)
+    again = run(workbench, path)
+
+    assert lines_of(workbench) == [("1", "ann", 5, "tea"), ("1", "ann", 5, "tea")]
+    assert counts(again) == (0, 0, 1, 0, 0)
+    assert any("changed since these rows were rejected" in warning for warning in again.warnings)
+
+
+def test_mended_rows_of_another_customer_than_their_order_are_refused(workbench, csv_file):
+    head = "order_id,customer_id,order date,amount,product"
+    first = run(workbench, csv_file(head, "1,ann,2024-01-10,5,tea", "1,bob,2024-01-10,6,cup"))
+    before = lines_of(workbench)
+
+    with pytest.raises(Conflict, match="1 is of ann, here of bob"):
+        run(workbench, mended(workbench, first, csv_file, ("6,cup", "6,cup")))
+
+    assert lines_of(workbench) == before
+
+
+def test_mended_rows_are_read_as_the_file_they_come_from(workbench, csv_file):
+    """That day and month stand in American order was shown by a row that is no longer there."""
+    head = "order_id,customer_id,order date,amount"
+    first = run(workbench, csv_file(head, "1,ann,01.13.2024,5", "2,bob,02.03.2024,x"))
+
+    run(workbench, mended(workbench, first, csv_file, (",x", ",6")))
+
+    days = workbench.engine.collect(workbench.engine.orders().select("order_id", "ordered_at"))
+    assert [str(day.date()) for day in days.sort_values("order_id")["ordered_at"]] == [
+        "2024-01-13",
+        "2024-02-03",
+    ]
+
+
+FIRST_ROWS = 20_001
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd", "read"),
+    [
+        ("01/01/2025", "01/02/2025", None),  # month first or day first?
+        ("20250304", "2025034", False),
+        ("2025-03-04 10:00", "2025-03-04 10:5", False),
+        ("2025-03-04T10:00:00Z", "2025-03-04T10:00:00X", False),
+        ("2025-03-04", "2025-3-4", True),
+        ("2025-03-04", "2025-03-04 10:00", True),
+    ],
+)
+def test_a_date_written_otherwise_far_down_is_read_as_if_it_came_first(workbench, csv_file, usual, odd, read):
+    """The first rows decide nothing that a later one speaks against."""
+    head = "order_id,customer_id,order date,amount"
+    rows = [f"{number},ann,{usual},1.5" for number in range(FIRST_ROWS)]
+    path = csv_file(head, *rows, f"odd,bob,{odd},2.5")
+
+    if read is None:
+        with pytest.raises(Question, match="day first or month first"):
+            run(workbench, path)
+        return
+    report = run(workbench, path)
+
+    assert (report.created, report.rejected) == (FIRST_ROWS + read, 1 - read)
+
+
+def test_a_header_may_be_called_anything(workbench, csv_file):
+    """Also what the check calls columns of its own."""
+    report = run(
+        workbench, csv_file("Order ID,Customer,Order date,Amount,moment,_key,_row", "1,a,2025-01-02,3,x,y,z")
+    )
+    assert report.created == 1
+    contacts = csv_file("Customer ID,E-mail,_key,_several", "1,a@b.org,x,y", name="contacts.csv")
+    assert run(workbench, contacts, kind="contacts", options={"key": "email"}).created == 1
+
+
+def test_numbers_that_count_days_are_read_as_they_are_said_to_be(workbench, csv_file):
+    path = csv_file("order_id,customer_id,order date,amount", "1,ann,45000,5", "2,bob,45001,6")
+
+    with pytest.raises(Question, match="what do they count"):
+        run(workbench, path)
+    run(workbench, path, options={"date_numbers": "excel"})
+
+    days = workbench.engine.collect(workbench.engine.orders().select("ordered_at"))
+    assert sorted(str(day.date()) for day in days["ordered_at"]) == ["2023-03-15", "2023-03-16"]
+
+
+def test_orders_of_next_year_are_not_a_century_old(workbench, csv_file):
+    year = datetime.now().astimezone().year + 1
+    run(workbench, csv_file("order_id,customer_id,order date,amount", f"1,ann,13/01/{year % 100:02},5"))
+
+    days = workbench.engine.collect(workbench.engine.orders().select("ordered_at"))
+    assert [day.year for day in days["ordered_at"]] == [year]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("overwrite", (None, "Rome")), ("fill", ("Ann", "Rome")), ("skip", ("Ann", None))],
+)
+def test_a_policy_decides_which_rows_of_a_customer_count(workbench, csv_file, policy, expected):
+    path = csv_file("customer_id,name,city", "1,Ann,", "1,,Rome")
+
+    report = run(workbench, path, kind="contacts", options={"policy": policy})
+
+    assert counts(report) == (1, 0, 0, 1, 0)
+    with workbench.records.read() as session:
+        contact = find_contact(session, "1")
+        assert (contact.name, contact.city) == expected
+
+
+def test_attributes_keep_their_names_whatever_stands_beside_them(workbench, csv_file):
+    run(workbench, csv_file("Customer ID,Name,Score,Score %", "1,Ann,5,50"), kind="contacts")
+    run(workbench, csv_file("Customer ID,Name,Score %", "1,Ann,77", name="second.csv"), kind="contacts")
+    with workbench.records.read() as session:
+        assert find_contact(session, "1").attributes == {"score": "5", "score_2": "77"}
+
+    run(workbench, csv_file("Customer ID,Name,Score", "1,Ann,", name="third.csv"), kind="contacts")
+    with workbench.records.read() as session:
+        assert find_contact(session, "1").attributes == {"score_2": "77"}
+
+
+def test_an_attribute_from_a_column_that_is_not_there_is_refused(workbench, csv_file):
+    with pytest.raises(MissingColumns, match="no column “Typo”"):
+        run(workbench, csv_file("Customer ID,Name", "1,Ann"), kind="contacts", attributes={"Typo": "Typo"})
+
+
+def test_a_file_whose_name_is_no_text_is_read(workbench, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv"))
+    path.write_text("\n".join(ORDERS))
+
+    assert counts(run(workbench, path)) == (3, 0, 0, 0, 1)
+
+
+def test_a_file_that_is_written_to_meanwhile_is_refused(workbench, csv_file):
+    path = csv_file(*ORDERS)
+    prepared = workbench.importer.prepare(path)
+    chosen = workbench.importer.mapping_for(prepared)
+    path.write_text("\n".join([*ORDERS, "9,eve,2024-03-01,1,pot"]))
+
+    with pytest.raises(Conflict, match="was changed while"):
+        workbench.importer.check(prepared, chosen)
+    prepared.close()
+
+
+def test_customers_found_by_a_key_that_may_be_others_by_now_are_not_written(workbench, csv_file):
+    prepared = workbench.importer.prepare(csv_file("name,email", "New,n@x.org"))
+    chosen = workbench.importer.mapping_for(prepared, kind="contacts")
+    checked = workbench.importer.check(prepared, chosen, {"key": "email"})
+    with workbench.records.write() as session:
+        save_contact(session, customer_id="Q2", values={"email": "n@x.org"}, actor="somebody")
+
+    with pytest.raises(Conflict, match="Contacts were changed"):
+        workbench.importer.commit(prepared, checked, actor="test", source="page")
+
+    checked = workbench.importer.check(prepared, chosen, {"key": "email"})
+    assert workbench.importer.commit(prepared, checked, actor="test", source="page").updated == 1
+    prepared.close()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from crm.errors import InvalidValue, NotFound
+from crm.imports.formats import Reading
 from crm.imports.jobs import Cancelled, Jobs
 from crm.imports.running import act_of, import_file
 from crm.settings import ROOT
@@ -133,6 +134,7 @@ def test_a_command_joins_the_import_of_a_page_and_reports_it(
     chosen = workbench.importer.mapping_for(prepared)
     key = act_of(
         sha256=prepared.sha256,
+        reading=prepared.reading,
         kind="orders",
         mapping=chosen.as_dict(),
         answers={"key": "customer_id"},
@@ -201,3 +203,11 @@ def _all_told(workers: "list[subprocess.Popen[str]]") -> "list[subprocess.Popen[
         worker.stdin.write("go\n")
         worker.stdin.flush()
     return workers
+
+
+def test_two_sheets_of_one_workbook_are_two_imports():
+    """The same bytes read differently are something else."""
+    told = {"sha256": "a", "kind": "orders", "mapping": {}, "answers": {}, "policy": "overwrite"}
+    keys = {act_of(reading=Reading(sheet=sheet), **told) for sheet in ("Jan", "Feb", None)}
+
+    assert len(keys) == 3

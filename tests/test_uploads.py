@@ -24,6 +24,7 @@ class File:
         self.scratch, self.connection = folder, None
         self.raw = SimpleNamespace(row_count=1)
         self.file_name, self.sha256 = "file.csv", "abc"
+        self.reading = Reading()
         self.closed = 0
 
     def close(self) -> None:

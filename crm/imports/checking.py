@@ -66,6 +66,9 @@ _IDS = pa.schema([("order_id", pa.string()), ("customer_id", pa.string())])
 
 _PRODUCT = "The amount of a line is quantity × unit price, exactly, rounded half up to 4 places."
 
+ASKED = ("date_order", "decimal", "recommendation", "date_numbers")
+"""Options that a file leaves open or answers, the same for its rejected rows."""
+
 _ID_FIELDS = ("customer_id", "order_id", "response_id")
 
 
@@ -76,7 +79,8 @@ class Checked:
     `accepted_table` has the columns of `crm.schema` for the kind (without the import's id; every contact
     column); those of contacts and responses also `_row`. `staged` are Parquet files that hold the same
     rows as the lake does, with the import's id `import_id`, where the check has written them already. `attributes`
-    are names and types of custom attributes by header. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
+    are names and types of custom attributes by header. `found_at` is the number of the last change of
+    contacts when customers were found by a key. `decided` are options that the file answered itself, such as the order of day and month. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
     where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for contacts and responses,
     has the rows replaced by a later row of the same file: `_row`, `_line`, `id`. `responses_table` has the
     answers found in an orders file. `assumed` and `warnings` are sentences. `rows_read` = `accepted` +
@@ -98,6 +102,8 @@ class Checked:
     import_id: str = ""
     staged: tuple[Path, ...] = ()
     attributes: dict[str, tuple[str, Type]] = field(default_factory=dict)
+    decided: dict[str, str] = field(default_factory=dict)
+    found_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,7 @@ class _Check:
         self._assumed: list[str] = [*raw.sentences]
         self._said, self._warnings = rows.assumed, [*rows.warnings]
         self._problems: list[_Problem] = []
+        self._decided: dict[str, str] = {}
         self._cells = f"{raw.table}_cells"
         self._accepted, self._rejected = f"{raw.table}_accepted", f"{raw.table}_rejected"
         self._skipped, self._responses = f"{raw.table}_skipped", f"{raw.table}_responses"
@@ -249,6 +256,8 @@ class _Check:
         try:
             self._text = values.Cells(self._connection, first, list(self._columns.values()))
             query = self._straight_query(import_id, unguard=unguard)
+            if query is None:
+                return None
         except (Question, UnreadableFile):
             return None
         finally:
@@ -271,29 +280,40 @@ class _Check:
             self._outcome(skipped=False, responses=False), import_id=import_id, staged=tuple(files)
         )
 
-    def _straight_query(self, import_id: str, *, unguard: bool) -> str:
-        """Return SQL that types every row, or fails at the first row that has anything the matter."""
+    def _straight_query(self, import_id: str, *, unguard: bool) -> str | None:
+        """Return SQL that types every row, or fails at the first row that has anything the matter.
+
+        None where the first rows do not tell how the others are to be read.
+        """
         columns = self._columns
         names = [column.name for column in KINDS["orders"] if column.name in columns]
-        dates = self._read_dates(["ordered_at"])
+        dates = self._read_dates(["ordered_at"], whole=False)
+        if not dates.proven:
+            return None
         numeric = [name for name in names if column_of("orders", name).type in {"money", "number"}]
         numbers = values.numbers(
             self._text, [columns[name] for name in numeric], decimal=self._options.get("decimal")
         )
         self._assumed += numbers.sentences
+        if numbers.proven:
+            self._decided["decimal"] = numbers.mark
         fraction = rf"(?:[{numbers.mark}]\d{{1,4}})?" if numbers.proven else ""
         plain = literal(rf"[-+]?\d{{1,18}}{fraction}")
         faults, fields = [], {}
+        moment = "moment"
+        while moment.casefold() in {name.casefold() for name in self._raw.columns}:
+            moment += "_"
+        moment = identifier(moment)
         for name in ("order_id", "customer_id"):
             cell = identifier(columns[name])
             faults.append(f"NOT {_is_plain(cell)} OR length({cell}) > {MAX_ID}")
             if unguard:
                 faults.append(_begins_guarded(cell))
             fields[name] = cell
-        fields["ordered_at"] = "moment"
-        fields["day"] = _days("moment").removesuffix(' AS "day"')
+        fields["ordered_at"] = moment
+        fields["day"] = _days(moment).removesuffix(' AS "day"')
         faults.append(
-            f"moment IS NULL OR moment NOT BETWEEN TIMESTAMP '{FIRST_YEAR}-01-01' "
+            f"{moment} IS NULL OR {moment} NOT BETWEEN TIMESTAMP '{FIRST_YEAR}-01-01' "
             f"AND TIMESTAMP '{LAST_YEAR}-12-31 23:59:59.999999'"
         )
         required = {"amount"} if "amount" in columns else {"quantity", "unit_price"}
@@ -333,7 +353,7 @@ class _Check:
             f"CAST({fields.get(field.name, 'NULL')} AS {SQL_TYPES[str(field.type)]}) AS {identifier(field.name)}"
             for field in ORDERS
         )
-        return f"SELECT {typed} FROM (SELECT *, {dates.sql[columns['ordered_at']]} AS moment FROM {identifier(self._raw.table)})"
+        return f"SELECT {typed} FROM (SELECT *, {dates.sql[columns['ordered_at']]} AS {moment} FROM {identifier(self._raw.table)})"
 
     def _all_there(self, files: list[Path], straight: Straight) -> bool:
         """Return whether every row of the file stands in the files written, and some as we split them ourselves."""
@@ -458,6 +478,8 @@ class _Check:
             decimal=self._options.get("decimal"),
         )
         self._assumed += numbers.sentences
+        if numbers.proven:
+            self._decided["decimal"] = numbers.mark
         required = {column.name for column in KINDS[self._kind] if column.required}
         if self._kind == "orders":
             required |= {"amount"} if "amount" in names else {"quantity", "unit_price"}
@@ -590,14 +612,19 @@ class _Check:
             pairs.append(f"{literal(name)}, CASE WHEN {self._text.trimmed(source)} <> '' THEN {cell} END")
         return f"json_object({', '.join(pairs)})::VARCHAR"
 
-    def _read_dates(self, names: list[str]) -> values.Dates:
+    def _read_dates(self, names: list[str], *, whole: bool = True) -> values.Dates:
         sources = [self._columns[name] for name in names]
         dates = values.dates(
             self._text,
             sources,
             order=self._options.get("date_order"),
-            latest_year=self._today.year,
+            # An order may be placed for next year; nobody is born then.
+            latest_year=self._today.year + (0 if self._kind == "contacts" else 1),
+            numbers=self._options.get("date_numbers"),
+            whole=whole,
         )
+        if dates.order is not None:
+            self._decided["date_order"] = dates.order
         for name in names:
             source = self._columns[name]
             if source in dates.unread and column_of(self._kind, name).required:
@@ -868,10 +895,12 @@ class _Check:
                 elif name != "import_id":
                     fields.append(self._field(name, kinds.get(name, "VARCHAR")))
         cells = identifier(self._cells)
+        # Which of a customer's rows count is up to the policy, so contacts are folded when they are written.
+        twice = "false" if self._kind == "contacts" else "_row <> last_row"
         self._connection.execute(
             f"CREATE TABLE {identifier(self._skipped)} AS SELECT _row, _line, {key} AS id FROM (SELECT *, "
             f"max(_row) OVER (PARTITION BY {key}) AS last_row FROM {cells} WHERE problem = 0) "
-            "WHERE _row <> last_row ORDER BY _row"
+            f"WHERE {twice} ORDER BY _row"
         )
         self._connection.execute(
             f"CREATE TABLE {identifier(self._accepted)} AS SELECT {', '.join(fields)}, _row, _line FROM {cells} "
@@ -924,12 +953,25 @@ class _Check:
         if self._kind == "orders":
             self._warn_of_orders()
         else:
-            (skipped,) = one_row(self._connection, f"SELECT count(*) FROM {identifier(self._skipped)}")
-            if skipped:
-                what = "customer" if self._kind == "contacts" else "response"
+            self._warn_of_ids_again()
+
+    def _warn_of_ids_again(self) -> None:
+        if self._kind == "contacts":
+            (again,) = one_row(
+                self._connection,
+                f"SELECT count(*) - count(DISTINCT customer_id) FROM {identifier(self._accepted)}",
+            )
+            if again:
                 self._warnings.append(
-                    f"{_count(skipped, 'row')} skipped because a later row of the file has the same {what} ID."
+                    f"{_count(again, 'row')} of a customer whom another row of the file names: overwriting takes the "
+                    "last row, filling the first value of each field, skipping the first row; the rest is skipped."
                 )
+            return
+        (skipped,) = one_row(self._connection, f"SELECT count(*) FROM {identifier(self._skipped)}")
+        if skipped:
+            self._warnings.append(
+                f"{_count(skipped, 'row')} skipped because a later row of the file has the same response ID."
+            )
 
     def _repeated_rows(self) -> int:
         """Return how many rows are the same as an earlier one, cell for cell."""
@@ -1063,6 +1105,7 @@ class _Check:
             skipped=left,
             assumed=tuple(self._assumed),
             warnings=tuple(self._warnings),
+            decided=self._decided | {name: answer for name, answer in self._options.items() if name in ASKED},
         )
 
 
@@ -1137,7 +1180,8 @@ def write_rejects(connection: duckdb.DuckDBPyConnection, raw: RawTable, checked:
     Rows that could not be split have their text, as it stands in the file, as the value. Where ids were
     derived, a column with the row's own id is added, so that the mended file cannot replace other rows. The
     cells are written as they came, without the guard against spreadsheet formulas that other exports have:
-    a mended file must import as the same values. UTF-8 with a byte order mark.
+    a mended file must import as the same values. The last column names the import, so that mended rows find
+    the lines they belong to. UTF-8 with a byte order mark.
     """
     key = {"orders": "order_id", "responses": "response_id"}.get(checked.kind, "")
     derived = bool(key) and key not in checked.mapping.columns
@@ -1153,7 +1197,7 @@ def write_rejects(connection: duckdb.DuckDBPyConnection, raw: RawTable, checked:
         f"coalesce(j.derived_id, '~' || md5(concat_ws(chr(31), {cells}j.value, j._row))), " if derived else ""
     )
     found = connection.execute(
-        f'SELECT {cells}{own}j._line, j."column", j.value, j.reason, j.advice '
+        f'SELECT {cells}{own}j._line, j."column", j.value, j.reason, j.advice, {literal(checked.import_id)} '
         f"FROM {identifier(checked.rejected_table)} j LEFT JOIN {identifier(raw.table)} r ON r._row = j._row "
         "ORDER BY j._row"
     )

@@ -98,10 +98,10 @@ def joined_names(rows: Sequence[Row], merges: Sequence[Merge], text: Any) -> lis
 def unique_names(header: Sequence[str]) -> list[str]:
     """Return the header with every name unique: "Column 3" for an empty one, "Name (2)" for a second one.
 
-    The names `_row` and `_line` are taken, and names that differ by case only count as the same.
+    Names that differ by case only count as the same, and those that a check gives columns of its own are taken.
     """
     names: list[str] = []
-    taken = {"_row", "_line"}
+    taken = {"_row", "_line", "_key", "_several"}
     repeats: Counter[str] = Counter()
     for index, given in enumerate(header):
         name = given or f"Column {index + 1}"

@@ -516,7 +516,8 @@ class Jobs:
             if _age(stray) > _KEPT_S:
                 stray.unlink(missing_ok=True)
         for folder in scratch.glob("import-*") if scratch is not None else ():
-            named = re.match(r"import-(\d+)-", folder.name)
+            # A process ID means something on its own machine only; what another left goes after a day.
+            named = re.match(rf"import-{re.escape(machine())}-(\d+)-", folder.name)
             if _age(folder) > _KEPT_S or (named is not None and not _lives(int(named[1]))):
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -604,6 +605,11 @@ def _age(path: Path) -> float:
         return time.time() - path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def machine() -> str:
+    """Return this machine's name as part of a file's name; another container is another machine."""
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname()) or "_"
 
 
 def key_of(

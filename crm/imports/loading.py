@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from pathlib import Path
@@ -27,20 +27,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm import schema
-from crm.errors import ClienteleError, Conflict, InvalidValue, NotFound
+from crm.errors import ClienteleError, Conflict, InvalidValue, MissingColumns, NotFound
 from crm.imports import checking, mapping, values
 from crm.imports import reading as reading_of
 from crm.imports.checking import SQL_TYPES, Checked
 from crm.imports.dialect import BOM, Dialect
 from crm.imports.encodings import encoding_name
 from crm.imports.formats import Opened, Reading, open_file
-from crm.imports.jobs import Progress, say_nothing
+from crm.imports.jobs import Progress, machine, say_nothing
 from crm.imports.mapping import REJECT_COLUMNS
 from crm.imports.reading import RawTable, identifier, literal
 from crm.lake import Lake, disk_full
 from crm.logs import log_unexpected
 from crm.records import bulk, custom_fields
 from crm.records import imports as records_of
+from crm.records.changes import latest_change
 from crm.records.database import Records, interrupt_of
 from crm.records.models import Import
 from crm.schema import Kind
@@ -79,6 +80,15 @@ class Prepared:
     scratch: Path
     opened: Opened
     reading: Reading
+    seen: tuple[int, int]
+
+    def check_unchanged(self) -> None:
+        """Raise Conflict when the file was written to since it was read."""
+        if _state_of(self.path) != self.seen:
+            raise Conflict(
+                f"{self.file_name} was changed while it was being imported.",
+                "Nothing was imported. Wait until it is complete, then try again.",
+            )
 
     @property
     def dialect(self) -> Dialect | None:
@@ -158,7 +168,8 @@ class UndoOutlook:
 class _Plan:
     """What a checked file changes: rows by what becomes of them, and the lake's tables that are written.
 
-    `tables` says of each whether what is stored of the same orders or answers changes too.
+    `tables` says of each whether what is stored of the same orders or answers changes too. `warnings` are
+    sentences about what is stored.
     """
 
     created: int
@@ -166,6 +177,7 @@ class _Plan:
     unchanged: int
     skipped: int
     tables: dict[str, bool]
+    warnings: tuple[str, ...] = ()
 
 
 class Importer:
@@ -190,7 +202,7 @@ class Importer:
 
         Raises UnreadableFile, and ClienteleError when the store's disk has too little room for it.
         """
-        name = file_name or path.name
+        name = (file_name or path.name).encode("utf-8", "replace").decode()
         if not path.is_file():
             raise NotFound(f"There is no file {name}.", "Check the name and the folder.")
         progress("Reading")
@@ -198,11 +210,15 @@ class Importer:
             scratch = self._new_scratch()
         try:
             _check_room(scratch, path.stat().st_size + MARGIN, name)
+            path = _readable(path, scratch)
+            seen = _state_of(path)
             with _plain_words(), ThreadPoolExecutor(1) as beside:
                 digest = beside.submit(_sha256, path)
                 opened = open_file(path, name=name, scratch=scratch, reading=reading or Reading())
                 made = self._read(opened, reading or Reading(), scratch, progress)
-                return Prepared(path, name, digest.result(), *made, scratch, opened, reading or Reading())
+                return Prepared(
+                    path, name, digest.result(), *made, scratch, opened, reading or Reading(), seen
+                )
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
@@ -222,7 +238,16 @@ class Importer:
             with _plain_words(), ThreadPoolExecutor(1) as beside:
                 digest = beside.submit(_sha256, opened.path)
                 made = self._read(opened, Reading(), folder, progress)
-                return Prepared(opened.path, file_name, digest.result(), *made, folder, opened, Reading())
+                return Prepared(
+                    opened.path,
+                    file_name,
+                    digest.result(),
+                    *made,
+                    folder,
+                    opened,
+                    Reading(),
+                    _state_of(opened.path),
+                )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -230,7 +255,7 @@ class Importer:
     def _new_scratch(self) -> Path:
         self._settings.scratch.mkdir(parents=True, exist_ok=True)
         # The process is named so that its folders can be told from those of one that died.
-        return Path(tempfile.mkdtemp(prefix=f"import-{os.getpid()}-", dir=self._settings.scratch))
+        return Path(tempfile.mkdtemp(prefix=f"import-{machine()}-{os.getpid()}-", dir=self._settings.scratch))
 
     def _read(
         self, opened: Opened, reading: Reading, scratch: Path, progress: Progress
@@ -282,7 +307,10 @@ class Importer:
     ) -> Checked:
         """Check every row of a prepared file; see `checking.check`."""
         answers = {name: value for name, value in (options or {}).items() if name in values.OPTIONS}
+        answers = {**self._answers_of_origin(prepared), **answers}
+        import_id = records_of.new_id()
         progress("Checking")
+        prepared.check_unchanged()
         run = prepared.connection
         with progress.during(run.interrupt, lambda: run.query_progress() / 100), _plain_words():
             if prepared.raw.straight is not None:
@@ -292,18 +320,20 @@ class Importer:
                     chosen,
                     answers,
                     folder=prepared.scratch / "orders",
-                    import_id=records_of.new_id(),
+                    import_id=import_id,
                     unguard=prepared.guarded,
                 )
                 progress.check()
                 if checked is not None:
+                    prepared.check_unchanged()
                     return checked
                 prepared.raw = reading_of.store(run, prepared.raw, scratch=prepared.scratch)
-            known = None
+            known, found_at = None, None
             if chosen.kind == "contacts" and answers.get("key", "customer_id") != "customer_id":
                 by: Literal["email", "phone"] = "email" if answers["key"] == "email" else "phone"
                 with self._records.read() as session:
                     known = bulk.known_keys(session, by)
+                    found_at = latest_change(session)
             planned = self._plan_attributes(prepared, chosen)
             checked = checking.check(
                 run,
@@ -314,22 +344,50 @@ class Importer:
                 unguard=prepared.guarded,
                 attributes={title: name for title, (name, _) in planned.fields.items()},
             )
-        return replace(checked, attributes=planned.fields, warnings=(*checked.warnings, *planned.warnings))
+        return replace(
+            checked,
+            attributes=planned.fields,
+            warnings=(*checked.warnings, *planned.warnings),
+            import_id=import_id,
+            found_at=found_at,
+        )
+
+    def _answers_of_origin(self, prepared: Prepared) -> dict[str, str]:
+        """Return how the file was read whose rejected rows, mended by now, these are."""
+        answers: dict[str, str] = {}
+        with self._records.read() as session:
+            for origin in _origins(prepared):
+                with suppress(NotFound):
+                    answers |= records_of.find_import(session, origin).mapping.get("decided", {})
+        return answers
 
     def _plan_attributes(self, prepared: Prepared, chosen: mapping.Mapping) -> custom_fields.Planned:
         if not chosen.attributes:
             return custom_fields.Planned({})
+        for source in chosen.attributes.values():
+            if source not in prepared.raw.columns:
+                raise MissingColumns(
+                    f"The file has no column “{source}”, which is to be kept as an attribute.",
+                    f"Choose among those found: {', '.join(prepared.raw.columns[:30])}.",
+                )
         sources = ", ".join(dict.fromkeys(identifier(source) for source in chosen.attributes.values()))
         cells = prepared.connection.sql(f"SELECT {sources} FROM {identifier(prepared.raw.table)}")
         columns = cells.to_arrow_table()
-        # A column that is empty throughout would be a field with nothing to filter on.
-        given = {
-            title: columns[source]
-            for title, source in chosen.attributes.items()
-            if pc.any(pc.not_equal(pc.utf8_trim_whitespace(columns[source]), "")).as_py()
-        }
         with self._records.read() as session:
-            return custom_fields.plan_fields(session, given)
+            planned = custom_fields.plan_fields(
+                session, {title: columns[source] for title, source in chosen.attributes.items()}
+            )
+            known = {
+                custom_fields.attribute_of(field.name) for field in custom_fields.list_custom_fields(session)
+            }
+        # A new column that is empty throughout would be a field with nothing to filter on.
+        kept = {
+            title: field
+            for title, field in planned.fields.items()
+            if field[0] in known
+            or pc.any(pc.not_equal(pc.utf8_trim_whitespace(columns[chosen.attributes[title]]), "")).as_py()
+        }
+        return replace(planned, fields=kept)
 
     def preview(
         self,
@@ -386,7 +444,11 @@ class Importer:
                         actor=actor,
                         source=source,
                         sample=sample,
-                        mapping={**checked.mapping.as_dict(), "policy": policy},
+                        mapping={
+                            **checked.mapping.as_dict(),
+                            "policy": policy,
+                            "decided": dict(checked.decided),
+                        },
                         lake_versions={table: self._lake.version(table) for table in plan.tables},
                         connection_id=connection_id,
                         import_id=checked.import_id,
@@ -394,14 +456,20 @@ class Importer:
                     import_id = opened.id
                     rejects = f"{import_id}.csv" if checked.rejected else None
                     opened.rejects_file = rejects
-                    opened.assumed, opened.warnings = list(checked.assumed), list(checked.warnings)
+                    opened.assumed = list(checked.assumed)
+                    opened.warnings = [*checked.warnings, *plan.warnings]
                     opened.rows_read, opened.rejected = checked.rows_read, checked.rejected
                     opened.created, opened.updated = plan.created, plan.updated
                     opened.unchanged, opened.skipped = plan.unchanged, plan.skipped
                 if rejects:
                     progress("Setting rejected rows aside")
                     self.rejects_folder.mkdir(parents=True, exist_ok=True)
-                    checking.write_rejects(run, prepared.raw, checked, self.rejects_folder / rejects)
+                    checking.write_rejects(
+                        run,
+                        prepared.raw,
+                        replace(checked, import_id=import_id),
+                        self.rejects_folder / rejects,
+                    )
                 progress("Writing", 0, checked.rows_read)
                 with progress.during(run.interrupt):
                     staged = {
@@ -419,6 +487,11 @@ class Importer:
                     seconds=round(time.monotonic() - began, 3),
                 )
                 with self._records.write() as session:
+                    if checked.found_at is not None and latest_change(session) != checked.found_at:
+                        raise Conflict(
+                            "Contacts were changed while this file waited, so its rows may be of others by now.",
+                            "Nothing was imported. Check the file again, then import it.",
+                        )
                     if checked.kind == "contacts":
                         with progress.during(interrupt_of(session)):
                             report = self._write_contacts(session, prepared, checked, report, policy)
@@ -761,7 +834,8 @@ class Importer:
         run = prepared.connection.execute
         tables: dict[str, bool] = {}
         sources = {checked.kind: identifier(checked.accepted_table)}
-        mended = checked.kind == "orders" and set(REJECT_COLUMNS) <= set(prepared.raw.columns)
+        mended = _origins(prepared) if checked.kind == "orders" else ()
+        warnings: list[str] = []
         about = ""
         if checked.kind == "orders" and {"feedback", "recommendation"} & checked.mapping.columns.keys():
             sources["responses"] = (
@@ -772,7 +846,9 @@ class Importer:
                 about = f"SELECT {_ANSWER_OF} FROM {identifier(checked.accepted_table)} a"
         for table, source in sources.items():
             own = table == checked.kind
-            self._compare(prepared, table, source, about="" if own else about, mended=own and mended)
+            warnings += self._compare(
+                prepared, table, source, about="" if own else about, mended=mended if own else ()
+            )
             updated, any_new = run(
                 f"SELECT (SELECT count(*) FROM {table}_status WHERE status = 'updated'), EXISTS ("
                 f"SELECT 1 FROM {table}_rows WHERE {_GROUP[table]} NOT IN (SELECT {_GROUP[table]} FROM {table}_status))"
@@ -797,17 +873,27 @@ class Importer:
             ).fetchall()
         )
         updated, unchanged = int(rows.get("updated", 0)), int(rows.get("unchanged", 0))
-        return _Plan(checked.accepted - updated - unchanged, updated, unchanged, checked.skipped, tables)
+        return _Plan(
+            checked.accepted - updated - unchanged,
+            updated,
+            unchanged,
+            checked.skipped,
+            tables,
+            tuple(warnings),
+        )
 
     def _compare(
-        self, prepared: Prepared, table: str, source: str, *, about: str = "", mended: bool = False
-    ) -> None:
+        self, prepared: Prepared, table: str, source: str, *, about: str = "", mended: Sequence[str] = ()
+    ) -> list[str]:
         """Make <table>_rows (what shall be stored), _stored (what the lake says of the same) and _status.
 
         The status has what is stored already: unchanged or updated. `about` is a query of further ids that
-        the file speaks of, even where it says nothing of them. The rows of a `mended` file of rejected rows
-        come beside the lines that their orders have, unless they stand among those already.
+        the file speaks of, even where it says nothing of them. Rows that the imports `mended` rejected come
+        beside the lines that their orders have; in an order that was changed since, only those that it does not
+        have yet. Returns sentences to warn with. Raises Conflict where a mended row names another customer than
+        its order.
         """
+        warnings: list[str] = []
         run = prepared.connection.execute
         group = _GROUP[table]
         names = ", ".join(identifier(name) for name in schema.LAKE[table].names if name != "import_id")
@@ -820,16 +906,26 @@ class Importer:
         if mended and files:
             # An order without an ID of its own is one line, which a mended one takes the place of.
             kept = f"SELECT {names} FROM {table}_stored WHERE NOT starts_with(order_id, '~')"
-            rows = f"{kept} UNION ALL ({rows} EXCEPT ALL {kept})"
+            origins = ", ".join(literal(origin) for origin in mended)
+            changed = f"SELECT order_id FROM {table}_stored WHERE import_id NOT IN ({origins})"
+            rows = (
+                f"{kept} UNION ALL {rows} WHERE order_id NOT IN ({changed}) "
+                f"UNION ALL ({rows} WHERE order_id IN ({changed}) EXCEPT ALL {kept})"
+            )
         if not files:
             run(f"CREATE VIEW {table}_rows AS {rows}")
-            run(f"CREATE TABLE {table}_stored AS SELECT {names}, '' AS filename FROM {table}_rows LIMIT 0")
+            run(
+                f"CREATE TABLE {table}_stored AS SELECT {names}, '' AS import_id, '' AS filename "
+                f"FROM {table}_rows LIMIT 0"
+            )
             run(f"CREATE TABLE {table}_status AS SELECT {group}, '' AS status FROM {table}_rows LIMIT 0")
-            return
+            return warnings
         run(
-            f"CREATE TABLE {table}_stored AS SELECT {names}, filename FROM "
+            f"CREATE TABLE {table}_stored AS SELECT {names}, import_id, filename FROM "
             f"read_parquet([{', '.join(literal(file) for file in files)}], filename = true) WHERE {group} IN ({named})"
         )
+        if mended:
+            warnings += self._look_at_mended(prepared, source, changed)
         run(f"CREATE VIEW {table}_rows AS {rows}")
         # Two orders are the same when each line stands in both as often as in the other.
         run(
@@ -845,6 +941,31 @@ class Importer:
             FROM lines GROUP BY {group}
             """
         )
+        return warnings
+
+    def _look_at_mended(self, prepared: Prepared, source: str, changed: str) -> list[str]:
+        """Refuse mended rows of another customer than their order's, and warn of orders `changed` since."""
+        run = prepared.connection.execute
+        strangers = run(
+            f"SELECT DISTINCT order_id, s.customer_id, f.customer_id FROM {source} f JOIN orders_stored s "
+            "USING (order_id) WHERE s.customer_id <> f.customer_id ORDER BY 1 LIMIT 3"
+        ).fetchall()
+        if strangers:
+            told = "; ".join(f"{order} is of {owner}, here of {other}" for order, owner, other in strangers)
+            raise Conflict(
+                f"Mended rows name another customer than the order they belong to: {told}.",
+                "Correct the customer or the order ID of these rows, then import the file again.",
+            )
+        number = run(
+            f"SELECT count(DISTINCT order_id) FROM {source} WHERE order_id IN ({changed}) "
+            "AND NOT starts_with(order_id, '~')"
+        ).fetchall()[0][0]
+        if not number:
+            return []
+        return [
+            f"{number:,} order{'s were' if number != 1 else ' was'} changed since these rows were rejected: only rows "
+            "that are not stored yet were added. Look whether a row is there twice, once mended otherwise."
+        ]
 
     def _plan_contacts(self, prepared: Prepared, checked: Checked, policy: Policy) -> _Plan:
         """Count by writing and rolling back: the same code that will write, so the same answer."""
@@ -915,7 +1036,7 @@ class Importer:
             rejected=checked.rejected,
             rejects_file=None,
             assumed=tuple(checked.assumed),
-            warnings=tuple(checked.warnings),
+            warnings=(*checked.warnings, *plan.warnings),
             reasons=tuple((str(reason), int(rows)) for reason, rows in reasons),
             seconds=0.0,
         )
@@ -951,6 +1072,37 @@ _EMPTY_RESPONSES = (
     )
     + " LIMIT 0)"
 )
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    """Return what tells whether a file was written to: its size, and when that was last done."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _readable(path: Path, scratch: Path) -> Path:
+    """Return the path, or a link to it where its name is no text, which DuckDB cannot open."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        # Not a symbolic link: DuckDB looks where that leads.
+        link = scratch / "file"
+        try:
+            os.link(path, link)
+        except OSError:
+            shutil.copyfile(path, link)
+        return link
+    return path
+
+
+def _origins(prepared: Prepared) -> tuple[str, ...]:
+    """Return the imports that rejected the rows of a file, where it is one of rejected rows."""
+    if not set(REJECT_COLUMNS) <= set(prepared.raw.columns):
+        return ()
+    found = prepared.connection.execute(
+        f"SELECT DISTINCT {identifier(REJECT_COLUMNS[-1])} FROM {identifier(prepared.raw.table)} LIMIT 100"
+    ).fetchall()
+    return tuple(str(row[0]) for row in found)
 
 
 def _smaller(one: str, other: str) -> str:

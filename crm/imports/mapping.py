@@ -17,7 +17,14 @@ from crm.imports.reading import identifier, literal
 from crm.imports.values import BLANKS
 from crm.schema import FIELD, KINDS, Column, Kind, column_of
 
-REJECT_COLUMNS = ("rejected_line", "rejected_column", "rejected_value", "rejected_reason", "rejected_advice")
+REJECT_COLUMNS = (
+    "rejected_line",
+    "rejected_column",
+    "rejected_value",
+    "rejected_reason",
+    "rejected_advice",
+    "rejected_import",
+)
 """Columns that a file of rejected rows carries beside its own; they are never taken for data."""
 
 _FUZZY_DOUBT = 0.15

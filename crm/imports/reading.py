@@ -33,6 +33,7 @@ from crm.imports.dialect import (
     lines_of,
     records,
 )
+from crm.imports.headings import unique_names
 
 __all__ = [
     "Dialect",
@@ -48,7 +49,6 @@ __all__ = [
     "read_table",
     "sample",
     "store",
-    "unique_names",
 ]
 
 _CHUNK = 2 << 20
@@ -321,7 +321,7 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
             f"The file has {width:,} columns; up to {MAX_COLUMNS:,} can be read.",
             "Leave out the columns that are not needed and import the rest.",
         )
-    return unique_names([header[index] if index < len(header) else "" for index in range(width)])
+    return tuple(unique_names([header[index] if index < len(header) else "" for index in range(width)]))
 
 
 def headings(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -339,22 +339,6 @@ def headings(rows: Sequence[Sequence[str]]) -> list[str]:
             if last and last not in parts[index]:
                 parts[index].append(last)
     return [" ".join(found) for found in parts]
-
-
-def unique_names(header: Sequence[str]) -> tuple[str, ...]:
-    """Return the headings as names of columns: each once, whatever its case, and none empty."""
-    names: list[str] = []
-    taken = {"_row", "_line"}
-    for index, heading in enumerate(header):
-        name = heading or f"Column {index + 1}"
-        unique, count = name, 1
-        # DuckDB does not tell columns apart by case, so neither do we.
-        while unique.casefold() in taken or unique.lower() in taken:
-            count += 1
-            unique = f"{name} ({count})"
-        taken |= {unique.casefold(), unique.lower()}
-        names.append(unique)
-    return tuple(names)
 
 
 # --- flawless files: counted byte by byte, read by DuckDB ----------------------------------------------

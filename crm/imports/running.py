@@ -19,11 +19,19 @@ from crm.schema import Kind
 
 
 def act_of(
-    *, sha256: str, kind: str, mapping: Mapping[str, Any], answers: Mapping[str, str], policy: str
+    *,
+    sha256: str,
+    reading: Reading,
+    kind: str,
+    mapping: Mapping[str, Any],
+    answers: Mapping[str, str],
+    policy: str,
 ) -> str:
     """Return the key of an import, the same for a page and for a command that do the same."""
     told = {name: value for name, value in answers.items() if (name, value) != ("key", "customer_id")}
-    return key_of(sha256=sha256, kind=kind, mapping=mapping, options={**told, "policy": policy})
+    return key_of(
+        sha256=sha256, kind=kind, mapping=mapping, options={**reading.as_options(), **told, "policy": policy}
+    )
 
 
 def import_file(
@@ -74,6 +82,7 @@ def import_file(
             )
             key = act_of(
                 sha256=prepared.sha256,
+                reading=prepared.reading,
                 kind=chosen.kind,
                 mapping=chosen.as_dict(),
                 answers=answers,

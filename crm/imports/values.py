@@ -254,6 +254,14 @@ class Dates:
     """A cell by column that is read, the commonest way of writing it."""
     unread: dict[str, list[str]]
     """Example cells by column in which nothing at all is a date."""
+    order: str | None = None
+    """dmy or mdy, where there are dates that need it."""
+    proven: bool = True
+    """Whether that order is what the user chose or a cell shows, and not merely what nothing speaks against."""
+
+
+_PROVEN = ("which ", "as chosen")
+_ISO_DAY = _Format("ymd", "%Y-%m-%d")
 
 
 def _shape(cell: str) -> str:
@@ -331,8 +339,11 @@ def dates(
     order: str | None,
     latest_year: int,
     numbers: str | None = None,
+    whole: bool = True,
 ) -> Dates:
     """Return how the date columns `sources` of a table are read, decided over all their cells.
+
+    Where the table is not the `whole` file, the SQL gives null for a cell written in any way not seen in it.
 
     A year of two digits is the latest one not after `latest_year`. Raises Question when day and month cannot
     be told apart and `order` does not say, or when numbers stand where dates are expected and `numbers`, an
@@ -363,7 +374,7 @@ def dates(
         sql[column.source] = "NULL::TIMESTAMP"
         if groups:
             sql[column.source] = _date_sql(
-                column, groups, whole=read == column.cells, latest_year=latest_year
+                column, groups, all_seen=whole and read == column.cells, latest_year=latest_year
             )
             examples[column.source] = max(example.values())[1]
             sentences.append(_date_sentence(column.source, example, reason))
@@ -386,7 +397,7 @@ def dates(
             sentences.append(
                 f"Years of two digits in “{column.source}” were read as {latest_year - 99} to {latest_year}."
             )
-    return Dates(sql, sentences, examples, unread)
+    return Dates(sql, sentences, examples, unread, order, order is None or reason.startswith(_PROVEN))
 
 
 def _look_at_dates(cells: Cells, source: str) -> _DateColumn:
@@ -511,7 +522,9 @@ def _date_order(cells: Cells, columns: list[_DateColumn], chosen: str | None) ->
     )
 
 
-def _date_sql(column: _DateColumn, groups: dict[_Format, list[str]], *, whole: bool, latest_year: int) -> str:
+def _date_sql(
+    column: _DateColumn, groups: dict[_Format, list[str]], *, all_seen: bool, latest_year: int
+) -> str:
     bare = cell = column.cell
     if any(set(example) & set(ODD_BLANKS) for _, _, example in column.shapes):
         cell = f"translate({cell}, '{ODD_BLANKS}', '   ')"
@@ -532,8 +545,11 @@ def _date_sql(column: _DateColumn, groups: dict[_Format, list[str]], *, whole: b
                 f"CASE WHEN year({parsed}) > {latest_year} THEN {parsed} - INTERVAL 100 YEAR "
                 f"WHEN year({parsed}) <= {latest_year - 100} THEN {parsed} + INTERVAL 100 YEAR ELSE {parsed} END"
             )
-        if whole and len(groups) == 1:
+        if all_seen and len(groups) == 1:
             return parsed
+        if len(groups) == 1 and chosen == _ISO_DAY:
+            # Written out again it must be the same: quicker than looking at its shape.
+            return f"CASE WHEN CAST({parsed}::DATE AS VARCHAR) = {bare} THEN {parsed} END"
         branches.append(f"WHEN {_shape(bare)} IN {words(shapes)} THEN {parsed}")
     return f"CASE {' '.join(branches)} END"
 

@@ -80,12 +80,17 @@ def plan_fields(session: Session, columns: Mapping[str, pa.ChunkedArray | pa.Arr
     fields: dict[str, tuple[str, Type]] = {}
     warnings = []
     taken: set[str] = set()
+    by_title = {row.title.casefold(): name for name, row in known.items()}
+    # A header that is known comes first, so that none is given to another attribute for the order of columns.
+    settled = {title: by_title[title.casefold()] for title in columns if title.casefold() in by_title}
     for title, values in columns.items():
         # The header of an export is the field's name: it leads back to the attribute it came from.
-        name = plain = attribute_of(title) or custom_name(title)
-        number = 2
-        while name in taken:
-            name, number = f"{plain}_{number}", number + 1
+        name = settled.get(title) or attribute_of(title) or ""
+        if not name or name in taken:
+            plain = custom_name(title)
+            name, number = plain, 2
+            while name in taken or name in known or name in settled.values():
+                name, number = f"{plain}_{number}", number + 1
         taken.add(name)
         if name not in known:
             fields[title] = (name, type_of(values))

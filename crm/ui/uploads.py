@@ -238,6 +238,7 @@ class Upload:
             found = jobs().start_or_join(
                 act_of(
                     sha256=prepared.sha256,
+                    reading=prepared.reading,
                     kind=checked.kind,
                     mapping=checked.mapping.as_dict(),
                     answers=answers or {},
