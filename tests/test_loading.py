@@ -636,3 +636,20 @@ def test_customers_found_by_a_key_that_may_be_others_by_now_are_not_written(work
     checked = workbench.importer.check(prepared, chosen, {"key": "email"})
     assert workbench.importer.commit(prepared, checked, actor="test", source="page").updated == 1
     prepared.close()
+
+
+def test_an_answer_goes_where_its_order_goes(workbench, csv_file):
+    """Also when the file that moves the order says nothing of answers; and back with the undo."""
+    head = "order_id,customer_id,order date,amount"
+    run(workbench, csv_file(head + ",feedback", "1,ann,2024-01-10,10,fine", "2,bob,2024-01-11,5,meh"))
+
+    moved = run(workbench, csv_file(head, "1,cat,2024-01-10,10", "2,bob,2024-01-11,6", name="second.csv"))
+
+    def answers():
+        stored = workbench.engine.collect(workbench.engine.responses())
+        return sorted(zip(stored["customer_id"], stored["feedback"], strict=True))
+
+    assert counts(moved) == (0, 2, 0, 0, 0)
+    assert answers() == [("bob", "meh"), ("cat", "fine")]
+    workbench.importer.undo(moved.import_id, actor="test")
+    assert answers() == [("ann", "fine"), ("bob", "meh")]

@@ -855,6 +855,12 @@ class Importer:
             ).fetchall()[0]
             if updated or any_new:
                 tables[table] = bool(updated)
+        if (
+            tables.get("orders")
+            and "responses" not in sources
+            and self._find_moved_answers(prepared, checked)
+        ):
+            tables["responses"] = True
         group = _GROUP[checked.kind]
         if "responses" not in sources or checked.kind == "responses":
             status = f"SELECT {group}, status FROM {checked.kind}_status"
@@ -942,6 +948,29 @@ class Importer:
             """
         )
         return warnings
+
+    def _find_moved_answers(self, prepared: Prepared, checked: Checked) -> bool:
+        """Compare the answers of orders that are another customer's now, and return whether there are any.
+
+        A file that says nothing of answers leaves them as they are, but they go where their order goes.
+        """
+        _, files = self._lake.files("responses")
+        if not files:
+            return False
+        names = ", ".join(
+            "o.customer_id" if name == "customer_id" else f"r.{identifier(name)}"
+            for name in schema.RESPONSES.names
+            if name != "import_id"
+        )
+        moved = (
+            f"(SELECT {names} FROM read_parquet([{', '.join(literal(file) for file in files)}]) r "
+            "JOIN (SELECT order_id, any_value(customer_id) AS customer_id "
+            f"FROM {identifier(checked.accepted_table)} JOIN orders_status USING (order_id) "
+            "WHERE status = 'updated' GROUP BY order_id) o "
+            f"ON r.response_id = {_ANSWER_OF.replace('a.', 'o.')} WHERE r.customer_id <> o.customer_id)"
+        )
+        self._compare(prepared, "responses", moved)
+        return bool(prepared.connection.execute("SELECT count(*) FROM responses_status").fetchall()[0][0])
 
     def _look_at_mended(self, prepared: Prepared, source: str, changed: str) -> list[str]:
         """Refuse mended rows of another customer than their order's, and warn of orders `changed` since."""
