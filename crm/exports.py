@@ -240,8 +240,22 @@ def _csv_column(column: pa.ChunkedArray, name: str, *, safe: bool) -> pa.Chunked
     written = values.cast(pa.large_string())
     if pa.types.is_timestamp(values.type):
         return pc.replace_substring_regex(written, r"\.0+(Z?)$", r"\1")
+    if pa.types.is_floating(values.type):
+        return _without_exponent(written)
     # The guard is for text alone: a number cannot be a formula.
     return guarded(without_control(written)) if safe and pa.types.is_large_string(values.type) else written
+
+
+def _without_exponent(written: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return numbers written with all their digits: few readers take 1e+14 for what it was."""
+    short = pc.match_substring(written, "e")
+    if not pc.any(short).as_py():
+        return written
+    digits = [
+        format(Decimal(text), "f") if text is not None and "e" in text else text
+        for text in written.to_pylist()
+    ]
+    return pa.chunked_array([digits], pa.large_string())
 
 
 # Excel

@@ -421,7 +421,7 @@ def test_negative_numbers_of_numeric_columns_get_no_guard(tmp_path: Path) -> Non
     """The guard is for text alone."""
     path = tmp_path / "x.csv"
     export(pa.table({"customer_id": ["C1"], "revenue": [-1e-20], "orders": [-3]}), path)
-    assert read_csv(path)[1] == ["C1", "-1e-20", "-3"]
+    assert read_csv(path)[1] == ["C1", "-0.00000000000000000001", "-3"]
 
 
 def test_raw_csv_is_byte_exact(tmp_path: Path) -> None:
@@ -602,3 +602,13 @@ def test_a_download_is_the_file(tmp_path: Path, kind: exports.Format) -> None:
     export(MIXED, path, safe=kind.safe)
     options: Any = {"definition": DEFINITION, "as_of": AS_OF, "safe": kind.safe, "format": kind.name}
     assert to_bytes(MIXED.to_reader(max_chunksize=7), **options) == path.read_bytes()
+
+
+def test_a_large_or_small_number_is_written_with_its_digits(tmp_path):
+    frame = pa.table({"customer_id": ["a", "b", "c", "d"], "points": [1e14, 123456789012345.0, 2e-7, None]})
+
+    write(frame.to_reader(), tmp_path / "a.csv", definition="all", as_of=AS_OF, safe=False)
+
+    assert [line.split(",")[1] for line in (tmp_path / "a.csv").read_text().splitlines()[1:]] == [
+        '"100000000000000"', '"123456789012345"', '"0.0000002"', "",
+    ]  # fmt: skip
