@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 from crm import schema
@@ -196,7 +196,7 @@ def _place(file: Path, target: Path) -> None:
     try:
         os.link(file, target)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_full_disk(error):
             raise
         shutil.copyfile(file, target)
     with target.open("rb") as opened:
@@ -230,17 +230,31 @@ def _of_imports(ids: set[str]) -> str:
 def _plain_words() -> Iterator[None]:
     """Turn what the storage says into what a user can act on; nothing was committed in either case."""
     try:
-        yield
+        with full_disk_in_words():
+            yield
     except CommitFailedError as error:
         raise Conflict(
             "Somebody else wrote to the store at the same moment.", "Nothing was changed. Try again."
         ) from error
-    except DeltaError as error:
-        if "No space left" in str(error):
-            raise disk_full() from error
-        raise
-    except OSError as error:
-        if "No space left" in str(error):
+
+
+_FULL = ("No space left", "max_temp_directory_size")
+"""What tells of a full disk in the words of a library; the second is DuckDB's limit: most of what was free."""
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an error, whoever raised it, says that a disk has no room."""
+    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return full or any(sign in str(error) for sign in _FULL)
+
+
+@contextmanager
+def full_disk_in_words() -> Iterator[None]:
+    """Raise ClienteleError for a full disk, and every other error as it is; nothing was committed."""
+    try:
+        yield
+    except Exception as error:
+        if is_full_disk(error):
             raise disk_full() from error
         raise
 

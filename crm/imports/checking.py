@@ -81,7 +81,7 @@ class Checked:
     rows as the lake does, with the import's id `import_id`, where the check has written them already. `attributes`
     are names and types of custom attributes by header. `found_at` is the number of the last change of
     contacts when customers were found by a key. `decided` are options that the file answered itself, such as the order of day and month. `rejected_table` has `_row`, `_line`, `column` (the source column, empty
-    where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for contacts and responses,
+    where the whole row is meant), `value`, `reason`, `advice`, `derived_id` (the id the row would have had). `skipped_table`, for responses,
     has the rows replaced by a later row of the same file: `_row`, `_line`, `id`. `responses_table` has the
     answers found in an orders file. `assumed` and `warnings` are sentences. `rows_read` = `accepted` +
     `rejected` + `skipped`.
@@ -207,7 +207,8 @@ class _Check:
         self._key_source = rows.key_source
         self._attributes = dict(attributes or {})
         self._assumed: list[str] = [*raw.sentences]
-        self._said, self._warnings = rows.assumed, [*rows.warnings]
+        self._said = rows.assumed
+        self._warnings: list[str] = []
         self._problems: list[_Problem] = []
         self._decided: dict[str, str] = {}
         self._cells = f"{raw.table}_cells"
@@ -227,8 +228,8 @@ class _Check:
                 self._accept_orders()
                 responses = self._accept_answers()
             else:
-                skipped = True
-                self._accept_last("customer_id" if self._kind == "contacts" else "response_id")
+                skipped = self._kind == "responses"
+                (self._accept_answers_last if skipped else self._accept_contacts)()
             self._reject()
             self._warn()
         finally:
@@ -236,8 +237,7 @@ class _Check:
         return self._outcome(skipped=skipped, responses=responses)
 
     def _forget(self) -> None:
-        for table in (self._cells, self._accepted, self._rejected, self._skipped, self._responses):
-            drop(self._connection, table)
+        drop(self._connection, self._cells, self._accepted, self._rejected, self._skipped, self._responses)
 
     # --- flawless orders, in one reading --------------------------------------------------------------
 
@@ -867,40 +867,43 @@ class _Check:
             )
         return True
 
-    def _accept_last(self, key: str) -> None:
-        """Accept contacts or responses: of several rows with one id the last is taken."""
-        if key not in self._columns:
-            self._derive(key, "responded_at")
-        if self._kind == "contacts":
-            kinds = {
-                "text": "VARCHAR",
-                "date": "DATE",
-                "integer": "INTEGER",
-                "money": _MONEY,
-                "yes/no": "BOOLEAN",
-            }
-            fields = [self._field(column.name, kinds[column.type]) for column in KINDS["contacts"]]
-            if self._attributes:
-                fields.append("attributes")
-        else:
-            kinds = {"recommendation": "INTEGER", "recommended": "BOOLEAN"}
-            fields = []
-            for name in RESPONSES.names:
-                if name == "day":
-                    fields.append(_days("responded_at"))
-                elif name in {"response_id", "customer_id", "responded_at"}:
-                    fields.append(name)
-                elif name == "recommended":
-                    fields.append(name if "recommendation" in self._columns else f"NULL::BOOLEAN AS {name}")
-                elif name != "import_id":
-                    fields.append(self._field(name, kinds.get(name, "VARCHAR")))
-        cells = identifier(self._cells)
-        # Which of a customer's rows count is up to the policy, so contacts are folded when they are written.
-        twice = "false" if self._kind == "contacts" else "_row <> last_row"
+    def _accept_contacts(self) -> None:
+        """Accept every sound row: which of a customer's rows count is up to the policy they are written by."""
+        kinds = {
+            "text": "VARCHAR",
+            "date": "DATE",
+            "integer": "INTEGER",
+            "money": _MONEY,
+            "yes/no": "BOOLEAN",
+        }
+        fields = [self._field(column.name, kinds[column.type]) for column in KINDS["contacts"]]
+        if self._attributes:
+            fields.append("attributes")
         self._connection.execute(
-            f"CREATE TABLE {identifier(self._skipped)} AS SELECT _row, _line, {key} AS id FROM (SELECT *, "
-            f"max(_row) OVER (PARTITION BY {key}) AS last_row FROM {cells} WHERE problem = 0) "
-            f"WHERE {twice} ORDER BY _row"
+            f"CREATE TABLE {identifier(self._accepted)} AS SELECT {', '.join(fields)}, _row, _line "
+            f"FROM {identifier(self._cells)} WHERE problem = 0 ORDER BY _row"
+        )
+
+    def _accept_answers_last(self) -> None:
+        """Accept answers: of several rows with one id the last is taken, the others are skipped."""
+        if "response_id" not in self._columns:
+            self._derive("response_id", "responded_at")
+        kinds = {"recommendation": "INTEGER", "recommended": "BOOLEAN"}
+        fields = []
+        for name in RESPONSES.names:
+            if name == "day":
+                fields.append(_days("responded_at"))
+            elif name in {"response_id", "customer_id", "responded_at"}:
+                fields.append(name)
+            elif name == "recommended":
+                fields.append(name if "recommendation" in self._columns else f"NULL::BOOLEAN AS {name}")
+            elif name != "import_id":
+                fields.append(self._field(name, kinds.get(name, "VARCHAR")))
+        cells = identifier(self._cells)
+        self._connection.execute(
+            f"CREATE TABLE {identifier(self._skipped)} AS SELECT _row, _line, response_id AS id FROM (SELECT *, "
+            f"max(_row) OVER (PARTITION BY response_id) AS last_row FROM {cells} WHERE problem = 0) "
+            "WHERE _row <> last_row ORDER BY _row"
         )
         self._connection.execute(
             f"CREATE TABLE {identifier(self._accepted)} AS SELECT {', '.join(fields)}, _row, _line FROM {cells} "

@@ -20,6 +20,7 @@ from crm.imports import drivers
 from crm.imports.dialect import MAX_COLUMNS
 from crm.imports.drivers import Driver, Login, Session, Tls
 from crm.imports.formats import Opened
+from crm.imports.headings import unique_names
 from crm.imports.network import Unreachable, check_host
 from crm.settings import Settings
 
@@ -281,7 +282,7 @@ def _query(
         name = session.quoted(_column(session, source, new_column, [field.name for field in fields]))
         query += f" WHERE q.{name} >= {session.bound(new_column, base, after)} OR q.{name} IS NULL"
         sentences = (*sentences, f"Only rows whose {new_column} is {after} or later were fetched.")
-    return query, drivers.unique_names([field.name for field in fields]), sentences
+    return query, unique_names([" ".join(field.name.split()) for field in fields]), sentences
 
 
 def _column(session: Session, source: Source, wanted: str, names: list[str] | None = None) -> str:

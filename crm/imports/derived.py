@@ -29,13 +29,12 @@ class Rows:
     """Rows ready to be checked: the view that has them, and a mapping whose every field is a column of it.
 
     `key_source` is the source column that finds the customer, where that is not the customer ID; then the
-    view has the column `SEVERAL`. `assumed` and `warnings` are sentences.
+    view has the column `SEVERAL`. `assumed` are sentences.
     """
 
     raw: RawTable
     mapping: Mapping
     assumed: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
     key_source: str | None = None
 
 
@@ -87,7 +86,7 @@ def _layer(
     connection: duckdb.DuckDBPyConnection, below: RawTable, query: str, name: str, more: tuple[str, ...] = ()
 ) -> RawTable:
     table = f"{below.table}_{name}"
-    drop(connection, table, rejects=False)
+    drop(connection, table)
     connection.execute(f"CREATE VIEW {identifier(table)} AS {query}")
     return replace(below, table=table, columns=(*below.columns, *more))
 
@@ -126,7 +125,6 @@ def _found(
             f"The file has no column for the {title}, by which its customers are to be found.",
             "Choose the column, or find the customers by their ID.",
         )
-    warnings: list[str] = []
     own = mapping.columns.get("customer_id")
     cells = Cells(connection, view.table, [source] + ([own] if own else []))
     given = f"nullif({cells.trimmed(own)}, '')" if own else "NULL"
@@ -176,7 +174,7 @@ def _found(
     )
     view = _layer(connection, view, query, "found", (name,))
     columns = {**mapping.columns, "customer_id": name}
-    return Rows(view, replace(mapping, columns=columns), tuple(assumed), tuple(warnings), source)
+    return Rows(view, replace(mapping, columns=columns), tuple(assumed), source)
 
 
 _NOBODY = pa.table(

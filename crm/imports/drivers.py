@@ -768,18 +768,3 @@ def left_in_log(name: str, settings: Settings) -> bool:
     """Return whether a SQLite file has a write-ahead log beside it, of which an unchangeable file is read without."""
     log = settings.sources / f"{name}-wal"
     return is_file_name(name) and log.is_file() and log.stat().st_size > 0
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Return names as columns of a table: none empty, none twice, told apart without case as in files."""
-    unique: list[str] = []
-    taken = {"_row", "_line"}
-    for index, given in enumerate(names):
-        name = " ".join(given.split()) or f"Column {index + 1}"
-        found, count = name, 1
-        while found.casefold() in taken or found.lower() in taken:
-            count += 1
-            found = f"{name} ({count})"
-        taken |= {found.casefold(), found.lower()}
-        unique.append(found)
-    return unique

@@ -7,7 +7,6 @@ must not wait behind the very transaction it reports. For the same reason a wish
 it, `<id>.cancel`.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -24,9 +23,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NotRequired, Protocol, TypedDict, Unpack
 
 from crm.errors import ClienteleError, Conflict, NotFound
+from crm.lake import is_full_disk
 
 STAGES = {
     "Reading": 40,
@@ -370,6 +370,18 @@ def _percent(stages: tuple[str, ...], stage: str, share: float) -> float:
     return round(min(100 * done / whole, 99.0), 1)
 
 
+class Told(TypedDict):
+    """What is known of a job when it starts; see `State`."""
+
+    work: Work
+    file_name: str
+    actor: str
+    source: str
+    kind: NotRequired[str]
+    stages: NotRequired[tuple[str, ...]]
+    rows_total: NotRequired[int]
+
+
 class Jobs:
     """All jobs of one store, whichever process they run in."""
 
@@ -377,40 +389,29 @@ class Jobs:
         self._home = home
         self._folder = home / "jobs"
 
-    def start(
-        self,
-        *,
-        work: Work,
-        file_name: str,
-        actor: str,
-        source: str,
-        kind: str = "",
-        key: str = "",
-        stages: tuple[str, ...] | None = None,
-        rows_total: int = 0,
-    ) -> Job:
+    def start(self, *, key: str = "", **told: Unpack[Told]) -> Job:
         """Start a job of this process. Raises ClienteleError when its file cannot be written."""
         now = time.time()
         state = State(
             id=secrets.token_hex(8),
             key=key,
-            work=work,
-            kind=kind,
-            file_name=file_name,
-            actor=actor,
-            source=source,
+            work=told["work"],
+            kind=told.get("kind", ""),
+            file_name=told["file_name"],
+            actor=told["actor"],
+            source=told["source"],
             pid=os.getpid(),
             host=socket.gethostname(),
-            stages=stages or STAGES_OF[work],
+            stages=told.get("stages") or STAGES_OF[told["work"]],
             started_at=now,
             heartbeat=now,
-            rows_total=rows_total,
+            rows_total=told.get("rows_total", 0),
         )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self.write(state)
         except OSError as error:
-            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            full = is_full_disk(error)
             raise ClienteleError(
                 "The disk of the store is full." if full else "The folder of the store cannot be written to.",
                 "Nothing was changed. Ask your administrator to make room, then try again."
@@ -419,31 +420,11 @@ class Jobs:
             ) from None
         return Job(self, state)
 
-    def start_or_join(
-        self,
-        key: str,
-        *,
-        work: Work,
-        file_name: str,
-        actor: str,
-        source: str,
-        kind: str = "",
-        stages: tuple[str, ...] | None = None,
-        rows_total: int = 0,
-    ) -> Job | State:
+    def start_or_join(self, key: str, **told: Unpack[Told]) -> Job | State:
         """Start the job of a key, or return what is known of the one that runs it already."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.locked():
-            return self.running(key) or self.start(
-                work=work,
-                file_name=file_name,
-                actor=actor,
-                source=source,
-                kind=kind,
-                key=key,
-                stages=stages,
-                rows_total=rows_total,
-            )
+            return self.running(key) or self.start(key=key, **told)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop, wherever it runs; it does so within half a second.

@@ -6,7 +6,6 @@ together with the contacts in one transaction. An import found open later is clo
 commits are there and taken back if not: killing the process at any moment leaves all of it or nothing.
 """
 
-import errno
 import fcntl
 import gzip
 import hashlib
@@ -20,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 import duckdb
 import pyarrow as pa
@@ -37,7 +36,7 @@ from crm.imports.formats import Opened, Reading, open_file
 from crm.imports.jobs import Progress, machine, say_nothing
 from crm.imports.mapping import REJECT_COLUMNS
 from crm.imports.reading import RawTable, identifier, literal
-from crm.lake import Lake, disk_full
+from crm.lake import Lake, full_disk_in_words
 from crm.logs import log_unexpected
 from crm.records import bulk, custom_fields
 from crm.records import imports as records_of
@@ -59,6 +58,21 @@ MARGIN = 16 << 20
 
 KEPT_FREE = 2 << 20
 """Bytes kept free while an import is written: a disk that fills up then still has room to take it back."""
+
+
+class Wanted(TypedDict, total=False):
+    """How a file shall be brought in, as far as somebody says so; see `mapping.Mapping`.
+
+    What stands here goes before the `template`, which goes before what is remembered or guessed.
+    """
+
+    kind: Kind | None
+    columns: Mapping[str, str] | None
+    joined: Mapping[str, Sequence[str]] | None
+    constants: Mapping[str, str] | None
+    attributes: Mapping[str, str] | None
+    template: str | None
+
 
 _GROUP = {"orders": "order_id", "responses": "response_id"}
 """What is replaced as one when a file names it again."""
@@ -112,6 +126,9 @@ class Prepared:
         """Let go of the rows and the files they spilled to."""
         self.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+BeforeCheck = Callable[[Prepared, mapping.Mapping, Mapping[str, str], Policy], None]
 
 
 @dataclass(frozen=True)
@@ -203,16 +220,15 @@ class Importer:
         Raises UnreadableFile, and ClienteleError when the store's disk has too little room for it.
         """
         name = (file_name or path.name).encode("utf-8", "replace").decode()
-        if not path.is_file():
-            raise NotFound(f"There is no file {name}.", "Check the name and the folder.")
+        check_there(path, name)
         progress("Reading")
-        with _plain_words():
+        with full_disk_in_words():
             scratch = self._new_scratch()
         try:
             _check_room(scratch, path.stat().st_size + MARGIN, name)
             path = _readable(path, scratch)
             seen = _state_of(path)
-            with _plain_words(), ThreadPoolExecutor(1) as beside:
+            with full_disk_in_words(), ThreadPoolExecutor(1) as beside:
                 digest = beside.submit(_sha256, path)
                 opened = open_file(path, name=name, scratch=scratch, reading=reading or Reading())
                 made = self._read(opened, reading or Reading(), scratch, progress)
@@ -232,10 +248,10 @@ class Importer:
         progress: Progress = say_nothing,
     ) -> Prepared:
         """Return rows that came as a table of text cells, from a database say, to be mapped and checked."""
-        with _plain_words():
+        with full_disk_in_words():
             folder = scratch or self._new_scratch()
         try:
-            with _plain_words(), ThreadPoolExecutor(1) as beside:
+            with full_disk_in_words(), ThreadPoolExecutor(1) as beside:
                 digest = beside.submit(_sha256, opened.path)
                 made = self._read(opened, Reading(), folder, progress)
                 return Prepared(
@@ -312,7 +328,7 @@ class Importer:
         progress("Checking")
         prepared.check_unchanged()
         run = prepared.connection
-        with progress.during(run.interrupt, lambda: run.query_progress() / 100), _plain_words():
+        with progress.during(run.interrupt, lambda: run.query_progress() / 100), full_disk_in_words():
             if prepared.raw.straight is not None:
                 checked = checking.check_straight(
                     run,
@@ -399,7 +415,7 @@ class Importer:
     ) -> Report:
         """Return what committing would do to the stores as they are now. Writes nothing."""
         progress("Comparing with what is stored")
-        with progress.during(prepared.connection.interrupt), _plain_words():
+        with progress.during(prepared.connection.interrupt), full_disk_in_words():
             plan = self._plan(prepared, checked, policy)
             return self._report(prepared, checked, plan)
 
@@ -426,7 +442,7 @@ class Importer:
         """
         began = time.monotonic() if started is None else started
         run = prepared.connection
-        with self._alone(), _plain_words():
+        with self._alone(), full_disk_in_words():
             self._recover()
             progress("Comparing with what is stored")
             with progress.during(run.interrupt):
@@ -542,42 +558,30 @@ class Importer:
         self,
         path: Path,
         *,
-        kind: Kind | None = None,
-        columns: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
         dry_run: bool = False,
         actor: str,
         source: records_of.Source,
         sample: bool = False,
         file_name: str | None = None,
-        joined: Mapping[str, Sequence[str]] | None = None,
-        constants: Mapping[str, str] | None = None,
-        attributes: Mapping[str, str] | None = None,
-        template: str | None = None,
         progress: Progress = say_nothing,
+        before_check: BeforeCheck | None = None,
+        **wanted: Unpack[Wanted],
     ) -> Report:
         """Import a file from beginning to end: read, guess what is left open, check, commit.
 
         `options` say how the file is read (see `formats.Reading`), answer questions (see `values.OPTIONS`) and
-        choose the `policy` of contacts. `columns`, `joined`, `constants` and `attributes` go before what is
-        guessed or remembered, see `mapping.Mapping`. Raises InvalidValue for an option that there is not.
+        choose the `policy` of contacts. `before_check` hears how the file will be brought in and may raise to
+        stop it. Raises InvalidValue for an option that there is not.
         """
         began = time.monotonic()
-        reading, answers = Reading.from_options(options or {})
-        policy = policy_of(answers.pop("policy", DEFAULT_POLICY))
-        values.checked_options(answers)
+        reading, answers, policy = sorted_options(options)
         prepared = self.prepare(path, file_name=file_name, reading=reading, progress=progress)
         try:
             ask_for_encoding(prepared)
-            chosen = self.mapping_for(
-                prepared,
-                kind=kind,
-                columns=columns,
-                joined=joined,
-                constants=constants,
-                attributes=attributes,
-                template=template,
-            )
+            chosen = self.mapping_for(prepared, **wanted)
+            if before_check is not None:
+                before_check(prepared, chosen, answers, policy)
             checked = self.check(prepared, chosen, answers, progress=progress)
             if dry_run:
                 return self.preview(prepared, checked, policy=policy, progress=progress)
@@ -594,55 +598,39 @@ class Importer:
         finally:
             prepared.close()
 
-    def mapping_for(
-        self,
-        prepared: Prepared,
-        *,
-        kind: Kind | None = None,
-        columns: Mapping[str, str] | None = None,
-        joined: Mapping[str, Sequence[str]] | None = None,
-        constants: Mapping[str, str] | None = None,
-        attributes: Mapping[str, str] | None = None,
-        template: str | None = None,
-    ) -> mapping.Mapping:
-        """Return the mapping to begin with: as given, else of the template, as remembered, the rest guessed.
+    def mapping_for(self, prepared: Prepared, **wanted: Unpack[Wanted]) -> mapping.Mapping:
+        """Return the mapping to begin with: as wanted, else of the template, as remembered, the rest guessed.
 
         Raises MissingColumns for a given column that the file does not have, NotFound for a template that
         there is not.
         """
-        begun = self._begun(prepared, kind, template)
-        given = {*(columns or {}), *(joined or {}), *(constants or {})}
-        taken = {*(columns or {}).values(), *(attributes or {}).values()}
-        taken |= {source for sources in (joined or {}).values() for source in sources}
+        begun = self._begun(prepared, wanted.get("kind"), wanted.get("template"))
+        columns = dict(wanted.get("columns") or {})
+        joined = {field: tuple(sources) for field, sources in (wanted.get("joined") or {}).items()}
+        constants = dict(wanted.get("constants") or {})
+        attributes = wanted.get("attributes")
+        given = {*columns, *joined, *constants}
+        taken = {*columns.values(), *(attributes or {}).values()}
+        taken |= {source for sources in joined.values() for source in sources}
+        kept_columns = {
+            field: column
+            for field, column in begun.columns.items()
+            if column not in taken and field not in given
+        }
+        kept_joined = {
+            field: sources
+            for field, sources in begun.joined.items()
+            if field not in given and not taken & set(sources)
+        }
+        kept_constants = {field: text for field, text in begun.constants.items() if field not in given}
+        if attributes is None:
+            attributes = {title: source for title, source in begun.attributes.items() if source not in taken}
         return mapping.Mapping(
             begun.kind,
-            {
-                field: column
-                for field, column in {
-                    **{
-                        field: column
-                        for field, column in begun.columns.items()
-                        if column not in taken and field not in given
-                    },
-                    **(columns or {}),
-                }.items()
-                if column
-            },
-            {
-                **{
-                    field: sources
-                    for field, sources in begun.joined.items()
-                    if field not in given and not taken & set(sources)
-                },
-                **{field: tuple(sources) for field, sources in (joined or {}).items()},
-            },
-            {
-                **{field: text for field, text in begun.constants.items() if field not in given},
-                **(constants or {}),
-            },
-            dict(attributes)
-            if attributes is not None
-            else {title: source for title, source in begun.attributes.items() if source not in taken},
+            {field: column for field, column in {**kept_columns, **columns}.items() if column},
+            {**kept_joined, **joined},
+            {**kept_constants, **constants},
+            dict(attributes),
         )
 
     def _begun(self, prepared: Prepared, kind: Kind | None, template: str | None) -> mapping.Mapping:
@@ -1103,6 +1091,12 @@ _EMPTY_RESPONSES = (
 )
 
 
+def check_there(path: Path, name: str) -> None:
+    """Raise NotFound when there is no file."""
+    if not path.is_file():
+        raise NotFound(f"There is no file {name}.", "Check the name and the folder.")
+
+
 def _state_of(path: Path) -> tuple[int, int]:
     """Return what tells whether a file was written to: its size, and when that was last done."""
     found = path.stat()
@@ -1145,22 +1139,6 @@ def _smaller(one: str, other: str) -> str:
     return min(one, other, key=size)
 
 
-_FULL = ("No space left", "max_temp_directory_size")
-"""What tells of a full disk in the words of a library; the second is DuckDB's limit: most of what was free."""
-
-
-@contextmanager
-def _plain_words() -> Iterator[None]:
-    """Turn a full disk into words, whoever noticed it."""
-    try:
-        yield
-    except (duckdb.Error, OSError) as error:
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        if full or any(sign in str(error) for sign in _FULL):
-            raise disk_full() from error
-        raise
-
-
 def _check_room(folder: Path, needed: int, name: str) -> None:
     """Raise ClienteleError when the disk of `folder` has less than `needed` bytes free for the file `name`."""
     free = shutil.disk_usage(folder).free
@@ -1170,6 +1148,14 @@ def _check_room(folder: Path, needed: int, name: str) -> None:
             f"{-(-needed >> 20):,} MB.",
             "Nothing was imported. Free some space, then try again.",
         )
+
+
+def sorted_options(options: Mapping[str, str] | None) -> tuple[Reading, dict[str, str], Policy]:
+    """Return how a file is to be read, the answers to its questions, and the policy. Raises InvalidValue."""
+    reading, answers = Reading.from_options(options or {})
+    policy = policy_of(answers.pop("policy", DEFAULT_POLICY))
+    values.checked_options(answers)
+    return reading, answers, policy
 
 
 def ask_for_encoding(prepared: Prepared) -> None:

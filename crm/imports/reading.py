@@ -8,7 +8,7 @@ independently of the reader; where it differs the import stops.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -33,7 +33,7 @@ from crm.imports.dialect import (
     lines_of,
     records,
 )
-from crm.imports.headings import unique_names
+from crm.imports.headings import joined_names, unique_names
 
 __all__ = [
     "Dialect",
@@ -41,7 +41,6 @@ __all__ = [
     "Straight",
     "detect",
     "drop",
-    "headings",
     "identifier",
     "literal",
     "one_row",
@@ -176,7 +175,7 @@ def store(connection: duckdb.DuckDBPyConnection, raw: RawTable, *, scratch: Path
     if sound:
         return _counted(connection, replace(raw, straight=None))
     target.unlink(missing_ok=True)
-    drop(connection, raw.table)
+    _forget(connection, raw.table)
     return _counted(
         connection,
         _read_carefully(
@@ -205,7 +204,7 @@ def read_table(
     it has no rows or not as many as were counted before.
     """
     target = scratch / f"{table}.parquet"
-    drop(connection, table)
+    _forget(connection, table)
     with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
         columns = tuple(name for name in stream.schema.names if name not in {"_row", "_line"})
         connection.register("_cells_of_table", stream)
@@ -236,14 +235,14 @@ def read_table(
 def _counted(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> RawTable:
     """Return the rows when all are accounted for and there are any. Raises UnreadableFile."""
     if raw.row_count + raw.reader_rejects != raw.lines_counted:
-        drop(connection, raw.table)
+        _forget(connection, raw.table)
         raise UnreadableFile(
             f"The file has {raw.lines_counted:,} rows by our count, but {raw.row_count:,} were read and "
             f"{raw.reader_rejects:,} refused: the import was stopped because rows would have been lost.",
             _EXPORT_AGAIN,
         )
     if raw.lines_counted == 0:
-        drop(connection, raw.table)
+        _forget(connection, raw.table)
         raise UnreadableFile(
             "The file has a header and no rows below it.",
             "Check that the export finished, and choose it again.",
@@ -272,15 +271,19 @@ def sample(connection: duckdb.DuckDBPyConnection, raw: RawTable, rows: int = 20)
     return {name: [row[index] for row in found] for index, name in enumerate(raw.columns)}
 
 
-def drop(connection: duckdb.DuckDBPyConnection, table: str, *, rejects: bool = True) -> None:
-    """Drop the table or view `table`, and its rejects unless told otherwise."""
-    for name in (table, f"{table}_rejects") if rejects else (table,):
-        found = connection.execute(
-            "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [name]
-        ).fetchone()
-        if found is not None:
-            what = "VIEW" if found[0] == "VIEW" else "TABLE"
-            connection.execute(f"DROP {what} {identifier(name)}")
+def drop(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    """Drop tables and views, those of them that there are."""
+    marks = ", ".join("?" * len(names))
+    found = connection.execute(
+        f"SELECT table_name, table_type FROM information_schema.tables WHERE table_name IN ({marks})", names
+    ).fetchall()
+    for name, kind in found:
+        connection.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {identifier(name)}")
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Drop what was read under the name `table`, and its rejects."""
+    drop(connection, table, f"{table}_rejects")
 
 
 def _table_records(path: Path, dialect: Dialect) -> Iterator[Record]:
@@ -308,7 +311,11 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
     if not tasted:
         raise UnreadableFile("No line of the file can be read as a row of a table.", _EXPORT_AGAIN)
     above = dialect.header_rows
-    header = headings(tasted[:above]) if above else []
+    wide = max(map(len, tasted[:above]), default=0)
+    named = [
+        (number, [*cells, *[""] * (wide - len(cells))]) for number, cells in enumerate(tasted[:above], 1)
+    ]
+    header = joined_names(named, (), str)
     widths = Counter(map(len, tasted[above:] if len(tasted) > above else tasted))
     width = max(widths.items(), key=lambda item: (item[1], item[0]))[0]
     while len(header) > width and not header[-1]:
@@ -322,23 +329,6 @@ def _columns(path: Path, dialect: Dialect) -> tuple[str, ...]:
             "Leave out the columns that are not needed and import the rest.",
         )
     return tuple(unique_names([header[index] if index < len(header) else "" for index in range(width)]))
-
-
-def headings(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return one heading per column of the rows that hold the headings, joined from top to bottom.
-
-    In every row but the last an empty cell continues the one on its left, as a merged cell does.
-    """
-    width = max(map(len, rows))
-    parts: list[list[str]] = [[] for _ in range(width)]
-    for number, cells in enumerate(rows):
-        last = ""
-        for index in range(width):
-            cell = " ".join(cells[index].split()) if index < len(cells) else ""
-            last = cell if cell or number == len(rows) - 1 else last
-            if last and last not in parts[index]:
-                parts[index].append(last)
-    return [" ".join(found) for found in parts]
 
 
 # --- flawless files: counted byte by byte, read by DuckDB ----------------------------------------------
@@ -580,7 +570,7 @@ def _view(
     )
     names = ", ".join(f"c{index} AS {identifier(name)}" for index, name in enumerate(columns))
     above = dialect.header_rows
-    drop(connection, table)
+    _forget(connection, table)
     for name in (errors, scans):
         connection.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
     numbered = "row_number() OVER ()"
@@ -600,7 +590,7 @@ def _view(
         # The first look makes the table of errors, which everything else counts on.
         connection.execute(f"SELECT * FROM {identifier(table)} LIMIT 1").fetchall()
     except duckdb.Error:
-        drop(connection, table)
+        _forget(connection, table)
         return None
     return RawTable(
         table=table,
@@ -759,7 +749,7 @@ def _read_carefully(
     spill = scratch / f"{table}-rejects.arrow"
     rejects = f"{table}_rejects"
     careful = _Careful(path, dialect, len(columns), spill)
-    drop(connection, table)
+    _forget(connection, table)
     names = ", ".join(f"c{index} AS {identifier(name)}" for index, name in enumerate(columns))
     try:
         connection.register(
@@ -779,14 +769,14 @@ def _read_carefully(
             connection.register("_careful_rejects", pa.ipc.open_stream(source))
             connection.execute(f"CREATE TABLE {identifier(rejects)} AS SELECT * FROM _careful_rejects")
     except BaseException:
-        drop(connection, table)
+        _forget(connection, table)
         raise
     finally:
         for name in ("_careful_rows", "_careful_rejects"):
             connection.unregister(name)
         spill.unlink(missing_ok=True)
     if careful.lines != lines:
-        drop(connection, table)
+        _forget(connection, table)
         raise UnreadableFile(
             f"The file has {lines:,} lines, of which {careful.lines:,} were read: the import was stopped.",
             _EXPORT_AGAIN,

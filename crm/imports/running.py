@@ -3,19 +3,17 @@
 `Importer.run` without a page: for the command line, and whatever else starts an import by itself.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from crm.errors import ClienteleError, NotFound
-from crm.imports import values
+from crm.errors import ClienteleError
+from crm.imports import mapping as mapping_of
 from crm.imports.formats import Reading
 from crm.imports.jobs import STAGES, Cancelled, Jobs, State, key_of
-from crm.imports.loading import DEFAULT_POLICY, Importer, Report, ask_for_encoding, policy_of
+from crm.imports.loading import Importer, Policy, Prepared, Report, Wanted, check_there, sorted_options
 from crm.records.imports import Source
-from crm.schema import Kind
 
 
 def act_of(
@@ -34,6 +32,14 @@ def act_of(
     )
 
 
+class _Joined(Exception):
+    """Another job has the key of this one."""
+
+    def __init__(self, job: State) -> None:
+        super().__init__(job.id)
+        self.job = job
+
+
 def import_file(
     importer: Importer,
     jobs: Jobs,
@@ -41,15 +47,10 @@ def import_file(
     *,
     actor: str,
     source: Source,
-    kind: Kind | None = None,
-    columns: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     file_name: str | None = None,
-    joined: Mapping[str, Sequence[str]] | None = None,
-    constants: Mapping[str, str] | None = None,
-    attributes: Mapping[str, str] | None = None,
-    template: str | None = None,
     told: Callable[[State], object] | None = None,
+    **wanted: Unpack[Wanted],
 ) -> Report:
     """Import a file as a job and return what became of its rows; see `Importer.run` for what is given.
 
@@ -57,53 +58,50 @@ def import_file(
     imported twice: this waits for that import and returns its report, or raises its refusal. `told` hears of
     its progress meanwhile.
     """
-    began = time.monotonic()
-    reading, answers = Reading.from_options(options or {})
-    policy = policy_of(answers.pop("policy", DEFAULT_POLICY))
-    values.checked_options(answers)
+    sorted_options(options)  # before there is a job: what cannot be asked for is no import that failed
     name = file_name or path.name
-    if not path.is_file():
-        raise NotFound(f"There is no file {name}.", "Check the name and the folder.")
+    check_there(path, name)
     job = jobs.start(
-        work="import", file_name=name, actor=actor, source=source, kind=kind or "", stages=tuple(STAGES)
+        work="import",
+        file_name=name,
+        actor=actor,
+        source=source,
+        kind=wanted.get("kind") or "",
+        stages=tuple(STAGES),
     )
+
+    def claim(
+        prepared: Prepared, chosen: mapping_of.Mapping, answers: Mapping[str, str], policy: Policy
+    ) -> None:
+        key = act_of(
+            sha256=prepared.sha256,
+            reading=prepared.reading,
+            kind=chosen.kind,
+            mapping=chosen.as_dict(),
+            answers=answers,
+            policy=policy,
+        )
+        other = job.claim(key, kind=chosen.kind)
+        if other is not None:
+            raise _Joined(other)
+
     with job:
-        prepared = importer.prepare(path, file_name=name, reading=reading, progress=job)
         try:
-            ask_for_encoding(prepared)
-            chosen = importer.mapping_for(
-                prepared,
-                kind=kind,
-                columns=columns,
-                joined=joined,
-                constants=constants,
-                attributes=attributes,
-                template=template,
+            report = importer.run(
+                path,
+                options=options,
+                actor=actor,
+                source=source,
+                file_name=file_name,
+                progress=job,
+                before_check=claim,
+                **wanted,
             )
-            key = act_of(
-                sha256=prepared.sha256,
-                reading=prepared.reading,
-                kind=chosen.kind,
-                mapping=chosen.as_dict(),
-                answers=answers,
-                policy=policy,
-            )
-            other = job.claim(key, kind=chosen.kind)
-            if other is None:
-                checked = importer.check(prepared, chosen, answers, progress=job)
-                report = importer.commit(
-                    prepared,
-                    checked,
-                    policy=policy,
-                    actor=actor,
-                    source=source,
-                    progress=job,
-                    started=began,
-                )
-                job.finish(import_id=report.import_id, report=report.as_dict())
-                return report
-        finally:
-            prepared.close()
+        except _Joined as joined:
+            other = joined.job
+        else:
+            job.finish(import_id=report.import_id, report=report.as_dict())
+            return report
     jobs.forget(job.id)  # there is one import, and the other job is it
     return report_of(jobs.wait(other.id, told=told))
 

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.errors import Conflict, NotFound, StaleRecord
+from crm.errors import Conflict, StaleRecord
 from crm.records.audit import Change, record_change
 from crm.records.columns import now, same_document
 from crm.records.images import image_of
 from crm.records.models import Audience
+from crm.records.named import find_named, list_named
 from crm.records.rules import check_text
 
 NAME_LENGTH = 120
@@ -18,25 +19,22 @@ NAME_LENGTH = 120
 
 def list_audiences(session: Session, *, deleted: bool = False) -> Sequence[Audience]:
     """Return the saved audiences by name; with `deleted`, those in the bin."""
-    query = select(Audience).where(
-        Audience.deleted_at.is_not(None) if deleted else Audience.deleted_at.is_(None)
-    )
-    return session.scalars(query.order_by(func.lower(Audience.name), Audience.id)).all()
+    return list_named(session, Audience, deleted=deleted)
 
 
 def find_audience(
     session: Session, *, audience_id: int | None = None, name: str | None = None, deleted: bool = False
 ) -> Audience:
     """Return the audience with an id, or the one with a name. Raises NotFound; also in the bin unless `deleted`."""
-    query = select(Audience)
-    query = query.where(Audience.name == name if audience_id is None else Audience.id == audience_id)
-    if not deleted:
-        query = query.where(Audience.deleted_at.is_(None))
-    found = session.scalars(query.order_by(Audience.id.desc()).limit(1)).first()
-    if found is None:
-        wanted = f"called {name!r}" if audience_id is None else f"number {audience_id}"
-        raise NotFound(f"There is no audience {wanted}.", "Choose one from the list of saved audiences.")
-    return found
+    return find_named(
+        session,
+        Audience,
+        record_id=audience_id,
+        name=name,
+        deleted=deleted,
+        noun="audience",
+        among="saved audiences",
+    )
 
 
 def save_audience(

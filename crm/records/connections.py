@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from crm.errors import Conflict, InvalidValue, NotFound, StaleRecord
+from crm.errors import Conflict, InvalidValue, StaleRecord
 from crm.records.audit import Change, record_change
 from crm.records.columns import now, same_document
 from crm.records.images import image_of
 from crm.records.models import Connection, Import
+from crm.records.named import find_named, list_named
 from crm.records.rules import check_text
 
 NAME_LENGTH = 120
@@ -29,25 +30,22 @@ FIELDS = (*PLACE, *READ, "kind", "mapping", "options")
 
 def list_connections(session: Session, *, deleted: bool = False) -> Sequence[Connection]:
     """Return the saved connections by name; with `deleted`, those in the bin."""
-    query = select(Connection).where(
-        Connection.deleted_at.is_not(None) if deleted else Connection.deleted_at.is_(None)
-    )
-    return session.scalars(query.order_by(func.lower(Connection.name), Connection.id)).all()
+    return list_named(session, Connection, deleted=deleted)
 
 
 def find_connection(
     session: Session, *, connection_id: int | None = None, name: str | None = None, deleted: bool = False
 ) -> Connection:
     """Return the connection with an id, or the one with a name. Raises NotFound; in the bin only if `deleted`."""
-    query = select(Connection)
-    query = query.where(Connection.name == name if connection_id is None else Connection.id == connection_id)
-    if not deleted:
-        query = query.where(Connection.deleted_at.is_(None))
-    found = session.scalars(query.order_by(Connection.id.desc()).limit(1)).first()
-    if found is None:
-        wanted = f"called {name!r}" if connection_id is None else f"number {connection_id}"
-        raise NotFound(f"There is no connection {wanted}.", "Choose one from the list of connections.")
-    return found
+    return find_named(
+        session,
+        Connection,
+        record_id=connection_id,
+        name=name,
+        deleted=deleted,
+        noun="connection",
+        among="connections",
+    )
 
 
 def place_of(connection: Connection | Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from crm.imports.databases import Facts, Preview
 from crm.imports.drivers import Driver, Login
 from crm.imports.jobs import STAGES_OF, Cancelled, Job, State
 from crm.imports.loading import Policy, Report
-from crm.ui import cache, clock, forms, import_report, import_steps, state, uploads, work
+from crm.ui import cache, clock, forms, import_steps, state, uploads, work
 from crm.ui.forms import Draft
 from crm.ui.guard import guarded
 from crm.ui.uploads import Task, Upload
@@ -58,6 +58,12 @@ def connections() -> None:
     if not found:
         _nothing_yet()
         return
+    _new()
+    for one in found:
+        _row(one)
+
+
+def _new() -> None:
     st.button(
         "New connection",
         key="new_connection",
@@ -66,8 +72,6 @@ def connections() -> None:
         on_click=_open,
         args=(NEW,),
     )
-    for one in found:
-        _row(one)
 
 
 def _nothing_yet() -> None:
@@ -77,14 +81,7 @@ def _nothing_yet() -> None:
         "Connect PostgreSQL, MySQL, MariaDB or a SQLite file to bring in a table or the result of a SELECT, and to "
         "refresh it later in one click. Nothing is ever written there; a user who can only read is best.",
     )
-    st.button(
-        "New connection",
-        key="new_connection",
-        type="primary",
-        icon=":material/add:",
-        on_click=_open,
-        args=(NEW,),
-    )
+    _new()
     inside = ", ".join(str(network) for network in settings.networks)
     st.caption(
         f"Can be reached: public addresses{plain(f' and the networks {inside}') if inside else ''}, on the ports "
@@ -363,20 +360,7 @@ def bring_in(fetching: Fetching) -> None:
 
 def result() -> bool:
     """Write what the last fetch of this session brought; return whether there is one."""
-    row = import_report.find(state.get(_IMPORTED) or "")
-    if row is None or row["status"] != "done":
-        state.drop(_IMPORTED)
-        return False
-    st.subheader(f"{plain(row['file_name'])} is imported", anchor=False)
-    st.caption(plain(import_report.about(row)))
-    import_report.import_details(row["import_id"], key="connected")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "All connections", key="all_connections", type="primary", on_click=state.drop, args=(_IMPORTED,)
-        )
-        import_report.undo_import(row)
-        st.page_link(state.OVERVIEW, label="Overview", icon=":material/monitoring:")
-    return True
+    return import_steps.result(_IMPORTED, key="connected", step="", again="All connections", then=())
 
 
 # --- one connection -----------------------------------------------------------------------------------

@@ -560,18 +560,29 @@ def finish(upload: Upload) -> None:
         uploads.forget()
 
 
-def result() -> bool:
-    """Write what the last import of this session did and where to go from here; return whether there is one."""
-    row = import_report.find(state.get(IMPORTED) or "")
+def result(
+    place: str = IMPORTED,
+    *,
+    key: str = "result",
+    step: str = "6. ",
+    again: str = "Import another file",
+    then: Sequence[tuple[str, str, str]] = ((state.SEGMENTS, "Segments", ":material/donut_small:"),),
+) -> bool:
+    """Write what the last import of this session did and where to go from here; return whether there is one.
+
+    `place` is where the session keeps the import's ID. `again` leads back to the beginning, `then` are further
+    pages: path, title, icon.
+    """
+    row = import_report.find(state.get(place) or "")
     if row is None or row["status"] != "done":
-        state.drop(IMPORTED)
+        state.drop(place)
         return False
-    st.subheader(f"6. {plain(row['file_name'])} is imported", anchor=False)
+    st.subheader(f"{step}{plain(row['file_name'])} is imported", anchor=False)
     st.caption(plain(import_report.about(row)))
-    import_report.import_details(row["import_id"], key="result")
+    import_report.import_details(row["import_id"], key=key)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Import another file", key="another", type="primary", on_click=state.drop, args=(IMPORTED,))
+        st.button(again, key=f"{key}_again", type="primary", on_click=state.drop, args=(place,))
         import_report.undo_import(row)
-        st.page_link(state.OVERVIEW, label="Overview", icon=":material/monitoring:")
-        st.page_link(state.SEGMENTS, label="Segments", icon=":material/donut_small:")
+        for page, title, icon in ((state.OVERVIEW, "Overview", ":material/monitoring:"), *then):
+            st.page_link(page, label=title, icon=icon)
     return True

@@ -4,7 +4,6 @@ The session holds an upload's id and the file's name alone. What was read, the l
 the background belong to the server, so a closed tab stops nothing.
 """
 
-import errno
 import re
 import secrets
 import shutil
@@ -27,7 +26,7 @@ from crm.imports.formats import Reading
 from crm.imports.jobs import Cancelled, Job, Jobs, State
 from crm.imports.loading import Policy, Prepared, Report
 from crm.imports.running import act_of
-from crm.lake import disk_full
+from crm.lake import full_disk_in_words
 from crm.logs import log_unexpected
 from crm.ui import cache, state
 
@@ -390,12 +389,10 @@ def take_in() -> None:
     upload_id = secrets.token_hex(16)
     path = _path(upload_id, chosen.name)
     try:
-        with path.open("wb") as file:
+        with full_disk_in_words(), path.open("wb") as file:
             shutil.copyfileobj(chosen, file, 1 << 20)
-    except OSError as error:
+    except BaseException:
         path.unlink(missing_ok=True)
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise disk_full() from error
         raise
     finally:
         _free(chosen.file_id)

@@ -20,6 +20,7 @@ from crm.workbench import Workbench
 from tests.bench import browser, contacts, filters, imports, report, scores, shop
 from tests.bench.report import Bound, Section
 from tests.bench.timing import Timing, cpu_ratio, interleave, ratio, say
+from tests.browser.serving import serving
 
 PAGE = browser.ROOT / "docs" / "benchmarks.md"
 SQL_FACTOR = 1.5
@@ -278,14 +279,12 @@ def starting(bench: Bench) -> Section:
     fresh = iter(range(1000))
 
     def start(store: Path) -> None:
-        port = browser.free_port()
-        with browser.our_app(store, port):
-            browser.first_page(chromium, port)
+        with serving(store) as server:
+            browser.first_page(chromium, server)
 
     def empty() -> None:
-        port = browser.free_port()
-        with browser.empty_app(hello, port):
-            browser.first_page(chromium, port, mark=browser.HELLO)
+        with browser.empty_app(hello) as server:
+            browser.first_page(chromium, server, mark=browser.HELLO)
 
     with browser.chromium() as chromium:
         say("  the first time")
@@ -296,11 +295,10 @@ def starting(bench: Bench) -> Section:
         say("  later times")
         start(home)
         later = interleave({"ours": lambda: start(home), "empty app": empty}, rounds=bench.rounds)
-        port = browser.free_port()
         say("  page by page")
-        with browser.our_app(home, port):
-            browser.wait_for(port)
-            opened, pages = browser.walk(chromium, port, rounds=bench.rounds)
+        with serving(home) as server:
+            server.wait_until_healthy()
+            opened, pages = browser.walk(chromium, server, rounds=bench.rounds)
     section.columns = ("start", "ours, seconds", "spread", "empty app, seconds", "spread", "ratio")
     for name, times in (("first time, empty store", first), ("later times", later)):
         against = ratio(times["ours"], times["empty app"])

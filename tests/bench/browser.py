@@ -1,20 +1,15 @@
 """Starting the app and changing its pages, seen from a browser."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from tests.bench.timing import Timing
+from tests.browser.find_chromium import find
+from tests.browser.serving import Server, serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120
@@ -38,14 +33,6 @@ def missing_pages() -> list[str]:
     return [name for name in named if not (ROOT / name).is_file()]
 
 
-def find_chromium() -> str | None:
-    """Return the path of a Chromium or Chrome, or nothing: then Playwright's own is tried."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"):
-        if path := shutil.which(name):
-            return path
-    return None
-
-
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless browser for as long as the block runs."""
@@ -53,7 +40,7 @@ def chromium() -> Iterator[Any]:
 
     flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
+        browser = playwright.chromium.launch(executable_path=find(), args=flags)
         try:
             yield browser
         finally:
@@ -61,59 +48,7 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def server(command: list[str], *, home: Path, cwd: Path, port: int) -> Iterator[None]:
-    """A server as a child process (`command` is a module and its arguments), stopped when the block ends."""
-    log = (home.parent / f"server-{port}.log").open("wb")
-    child = subprocess.Popen(
-        [sys.executable, "-m", *command, "--server.port", str(port), "--server.address", "localhost"],
-        cwd=cwd, env=_environment(home), stdout=log, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        child.terminate()
-        try:
-            child.wait(10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        log.close()
-
-
-def _environment(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIENTELE_")}
-    return {**kept, "CLIENTELE_HOME": str(home)}
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Return once the server on `port` answers. Raises TimeoutError."""
-    limit = time.monotonic() + PATIENCE
-    while time.monotonic() < limit:
-        try:
-            with urlopen(f"http://localhost:{port}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (URLError, OSError):
-            time.sleep(0.01)
-    raise TimeoutError(f"No server on port {port} after {PATIENCE} s")
-
-
-@contextmanager
-def our_app(home: Path, port: int) -> Iterator[None]:
-    """The app on the store in `home`."""
-    with server(["crm.ui.serve"], home=home, cwd=ROOT, port=port):
-        yield
-
-
-@contextmanager
-def empty_app(folder: Path, port: int) -> Iterator[None]:
+def empty_app(folder: Path) -> Iterator[Server]:
     """A Streamlit app that says hello."""
     (folder / "hello.py").write_text('import streamlit as st\n\nst.write("hello")\n')
     quiet = [
@@ -124,29 +59,29 @@ def empty_app(folder: Path, port: int) -> Iterator[None]:
         "--server.fileWatcherType",
         "none",
     ]
-    with server(["streamlit", "run", "hello.py", *quiet], home=folder / "none", cwd=folder, port=port):
-        yield
+    with serving(folder / "none", ("streamlit", "run", "hello.py", *quiet), folder=folder) as server:
+        yield server
 
 
-def first_page(browser: Any, port: int, *, mark: str = HEADING) -> str:
+def first_page(browser: Any, server: Server, *, mark: str = HEADING) -> str:
     """Open the app in a new browser session, wait until its first page is drawn, and return its heading.
 
     Drawn is: `mark` (a selector) is there, nothing runs, nothing is out of date, every chart has its marks.
     Raises AssertionError when the page shows an error instead.
     """
-    wait_for(port)
-    with session(browser, port) as page:
+    server.wait_until_healthy()
+    with session(browser, server) as page:
         return drawn(page, mark=mark)
 
 
 @contextmanager
-def session(browser: Any, port: int) -> Iterator[Any]:
+def session(browser: Any, server: Server) -> Iterator[Any]:
     """The app in a browser session of its own, for as long as the block runs."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     try:
         page = context.new_page()
         page.set_default_timeout(PATIENCE * 1000)
-        page.goto(f"http://localhost:{port}/")
+        page.goto(f"{server.url}/")
         yield page
     finally:
         context.close()
@@ -164,14 +99,14 @@ def drawn(page: Any, *, mark: str = HEADING, before: str = "") -> str:
     return text
 
 
-def walk(browser: Any, port: int, *, rounds: int) -> tuple[dict[str, float], dict[str, Timing]]:
+def walk(browser: Any, server: Server, *, rounds: int) -> tuple[dict[str, float], dict[str, Timing]]:
     """Click every entry of the sidebar and return the seconds of the first visit, and of `rounds` later ones.
 
     Keys are the pages' headings. Before the first visit to a page nobody has asked the server for it.
     """
     first: dict[str, float] = {}
     later: dict[str, Timing] = {}
-    with session(browser, port) as page:
+    with session(browser, server) as page:
         heading = drawn(page)
         links = page.locator('[data-testid="stSidebarNavLink"]')
         # The first entry is the page that is open: begin after it, so that every click changes the page.

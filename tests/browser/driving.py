@@ -1,24 +1,14 @@
 """The app as a server of its own, and a page of it in a browser, both as a user meets them."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import urlopen
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-from crm.settings import ROOT
-
-STARTING = 90
-"""Seconds a server may take to answer, on a busy machine."""
+from tests.browser.serving import Server, serving
 
 PATIENCE = 30_000
 """Milliseconds that a result may take to appear, on a busy machine."""
@@ -32,75 +22,13 @@ _NOTHING_RUNS = """() => {
 }"""
 
 
-@dataclass
-class Server:
-    """A running app: its address, its store, its log."""
-
-    url: str
-    home: Path
-    log: Path
-    process: "subprocess.Popen[bytes]"
-
-    def logged(self) -> str:
-        """Return everything the server has said."""
-        return self.log.read_text(errors="replace")
-
-    def check_alive(self) -> None:
-        """Raise AssertionError with the end of the log when the server has died."""
-        code = self.process.poll()
-        if code is not None:
-            raise AssertionError(f"The server ended with code {code}. Its log ends:\n{self.logged()[-3000:]}")
-
-
 @contextmanager
 def running_app(home: Path) -> Iterator[Server]:
-    """The app on the store in `home`, on a free port, for as long as the block runs."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    log = home.parent / f"{home.name}-{port}.log"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIENTELE_")}
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [
-                *[sys.executable, "-m", "crm.ui.serve", "--empty"],
-                *["--server.port", str(port), "--server.address", "localhost"],
-            ],
-            cwd=ROOT,
-            env={**kept, "CLIENTELE_HOME": str(home)},
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(f"http://localhost:{port}", home, log, process)
-    try:
-        _wait_until_healthy(server)
+    """The app on the store in `home`, answering, for as long as the block runs."""
+    with serving(home, ("crm.ui.serve", "--empty")) as server:
+        server.wait_until_healthy()
         yield server
         server.check_alive()
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_healthy(server: Server) -> None:
-    limit = time.monotonic() + STARTING
-    while time.monotonic() < limit:
-        server.check_alive()
-        try:
-            with urlopen(f"{server.url}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (URLError, OSError):
-            time.sleep(0.05)
-    raise AssertionError(f"No answer after {STARTING} s. The server's log ends:\n{server.logged()[-3000:]}")
 
 
 @dataclass
