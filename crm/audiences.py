@@ -31,7 +31,7 @@ import narwhals as nw
 from rapidfuzz import fuzz, process
 
 from crm.errors import InvalidValue
-from crm.schema import FIELD, Field, Type, field_of
+from crm.schema import FIELD, SHARE, Field, Type, field_of
 
 Op = Literal["=", "!=", ">", ">=", "<", "<=", "in", "contains", "between", "is_empty"]
 Scalar = str | int | Decimal | date | bool
@@ -611,21 +611,27 @@ def _sentence(rule: Rule, *, inside: str | None) -> str:
 
 def _words(leaf: Leaf) -> str:
     field = _known(leaf.field)
+    say = _say_share if field.unit == SHARE else _say
     start = f"{field.title} {phrase(leaf.op, field.type)}"
     match leaf.op, leaf.value:
         case "is_empty", _:
             return start
         case "between", (low, high):
-            return f"{start} {_say(low)} and {_say(high)}"
+            return f"{start} {say(low)} and {say(high)}"
         case "contains", str(text):
             return f"{start} “{_printable(text)}”"
         case _, tuple(values) if len(values) > _SHOWN:
-            first = ", ".join(_say(value) for value in values[:3])
+            first = ", ".join(say(value) for value in values[:3])
             return f"{start} one of {len(values):,} values ({first} …)"
         case _, tuple(values):
-            return f"{start} {_or([_say(value) for value in values])}"
+            return f"{start} {_or([say(value) for value in values])}"
         case _, value:
-            return f"{start} {_say(value)}"
+            return f"{start} {say(value)}"
+
+
+def _say_share(value: object) -> str:
+    """Return a share as people say it: 0.62 is 62 %."""
+    return f"{_say(value * 100)} %" if isinstance(value, Decimal) else _say(value)
 
 
 _PLAIN = re.compile(r"[\w@.\-'’&/]+( [\w@.\-'’&/]+)*")

@@ -6,18 +6,22 @@ Exit status is 0, or 2 with the message and hint of what was refused.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm import sample
-from crm.errors import ClienteleError, InvalidValue
+from crm.errors import ClienteleError, InvalidValue, NotEnoughData
 from crm.settings import load_settings
 
 if TYPE_CHECKING:
+    from crm.forecasting import Forecast
     from crm.imports.connecting import Connecting
+    from crm.valuation import ForecastValue, LifetimeValue
     from crm.workbench import Workbench
 
 ACTOR = "command line"
@@ -155,7 +159,28 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     value = command(
-        "lifetime-value", _lifetime_value, "show DCF lifetime value and its test", json=True, as_of=True
+        "lifetime-value",
+        _lifetime_value,
+        "show lifetime value by a tested forecast, and by the DCF formula",
+        json=True,
+        as_of=True,
+    )
+    value.epilog = (
+        "A refused forecast is an answer too: the command succeeds, and total, low, high, mean, "
+        "expected_orders_12m and probability_alive are null. Model and parameters are those of the fit, null "
+        "where the history could not carry one; time is in weeks. The formula's figures are under dcf."
+    )
+    value.add_argument(
+        "--model",
+        default="auto",
+        metavar="MODEL",
+        help="bg_nbd, mbg_nbd or pareto_nbd; default auto: by likelihood and holdout",
+    )
+    value.add_argument(
+        "--holdout-weeks",
+        type=int,
+        metavar="WEEKS",
+        help="the end of the history that the forecast is tested on, 4 to 52 (default: its last quarter)",
     )
     value.add_argument("--years", type=int, default=3, help="horizon, whole years (default 3)")
     value.add_argument(
@@ -488,44 +513,163 @@ def _segments(workbench: "Workbench", options: argparse.Namespace) -> None:
 
 
 def _lifetime_value(workbench: "Workbench", options: argparse.Namespace) -> None:
-    from crm.analytics.lifetime_value import Assumptions
-
-    assumptions = Assumptions(
+    assumptions = workbench.assumptions(
         years=options.years,
         discount_rate=options.discount_rate,
         margin=options.margin,
         acquisition_cost=options.acquisition_cost,
+        model=options.model,
+        holdout_weeks=options.holdout_weeks,
     )
-    found = workbench.lifetime_value(assumptions, as_of=workbench.as_of(options.as_of))
-    test = found.test
+    as_of = workbench.as_of(options.as_of)
+    forecast = workbench.valuation.forecast(assumptions, as_of=as_of)
+    if forecast.facts is None:
+        raise NotEnoughData(
+            f"Nobody had bought by {as_of.isoformat()}.", "Choose a later as-of day, or import orders."
+        )
+    formula = workbench.valuation.dcf(assumptions, as_of=as_of)
+    value = workbench.valuation.by_forecast(assumptions, as_of=as_of) if forecast.usable else None
     answer = {
-        "as_of": found.as_of,
-        "customers": found.customers,
-        "model": "dcf",
+        "as_of": as_of,
+        "customers": formula.customers,
+        **_fitted(forecast),
+        "verdict": {
+            "grade": forecast.verdict.grade,
+            "usable": forecast.usable,
+            "reasons": [reason.found for reason in forecast.verdict.reasons],
+            "help": list(dict.fromkeys(reason.help for reason in forecast.verdict.reasons)),
+        },
+        "total": value and round(value.total, 4),
+        "low": value and round(value.low, 4),
+        "high": value and round(value.high, 4),
+        "mean": value and value.mean,
+        "median": value and value.median,
+        "expected_orders_12m": value and value.orders_12m / value.customers,
+        "probability_alive": value and value.alive / value.customers,
         "years": assumptions.years,
         "discount_rate": assumptions.discount_rate,
         "margin": assumptions.margin,
-        "acquisition_cost": round(found.acquisition_cost, 4),
-        "annual_revenue": round(found.annual_revenue, 4),
+        "acquisition_cost": round(formula.acquisition_cost, 4),
+        "annual_revenue": round(formula.annual_revenue, 4),
+        "dcf": _dcf(formula),
+    }
+    _show(options, answer, _lifetime_value_lines(forecast, value, formula))
+
+
+def _fitted(forecast: "Forecast") -> dict[str, Any]:
+    """Return the model, its parameters and its test, as JSON has them."""
+    from crm.analytics.scores import LEVEL
+
+    fit, spend, test = forecast.fit, forecast.spend, forecast.test
+    return {
+        "model": fit and fit.model,
+        "model_asked": forecast.asked_model,
+        "model_reason": forecast.why or None,
+        "unit": "week",
+        **(fit.parameters if fit else dict.fromkeys(("r", "alpha", "a", "b"))),
+        "standard_errors": fit and fit.standard_errors,
+        "log_likelihood": fit and fit.log_likelihood,
+        "gamma_gamma": {
+            **(spend.parameters if spend else dict.fromkeys(("p", "q", "v"))),
+            "standard_errors": spend and spend.standard_errors,
+            "log_likelihood": spend and spend.log_likelihood,
+        },
+        "holdout": test
+        and {
+            "weeks": int(test.weeks) if test.weeks == int(test.weeks) else test.weeks,
+            "cut": test.cut,
+            "customers": test.customers,
+            "model": test.model,
+            **test.parameters,
+            "log_likelihood": test.log_likelihood,
+            "predicted": test.predicted,
+            "actual": test.actual,
+            "bias": test.bias,
+            "predicted_revenue": test.predicted_revenue,
+            "actual_revenue": test.actual_revenue,
+            "revenue_bias": test.revenue_bias,
+            "correlation": test.correlation,
+            "rmse": test.rmse,
+            "interval": {
+                "level": LEVEL,
+                "low": test.low,
+                "high": test.high,
+                "low_revenue": test.low_revenue,
+                "high_revenue": test.high_revenue,
+            },
+            "inside": test.inside,
+            "promised": test.promised,
+            "naive": [asdict(rule) for rule in test.naive],
+        },
+    }
+
+
+def _dcf(found: "LifetimeValue") -> dict[str, Any]:
+    """Return lifetime value by the DCF formula, and the test of its rule, as JSON has them."""
+    test = found.test
+    return {
         "total": round(found.total, 4),
         "mean": found.mean,
         "median": found.median,
-        "holdout": {
+        "annual_revenue": round(found.annual_revenue, 4),
+        "test": {
             "days": test.days,
             "cut": test.cut,
             "predicted": test.predicted,
             "actual": test.actual,
             "bias": test.bias,
+            "usable": test.usable,
+            "reasons": list(test.verdict_reasons),
         },
-        "verdict": {"usable": not test.verdict_reasons, "reasons": list(test.verdict_reasons)},
     }
+
+
+def _lifetime_value_lines(
+    forecast: "Forecast", value: "ForecastValue | None", formula: "LifetimeValue"
+) -> list[str]:
+    from crm.analytics.backtest import GRADES
+
+    assumptions = formula.assumptions
+    fit, spend, test, verdict = forecast.fit, forecast.spend, forecast.test, forecast.verdict
     lines = [
-        f"DCF lifetime value as of {found.as_of}: {found.total:,.2f} over {found.customers:,} customers",
-        f"  {assumptions.years} years at {assumptions.discount_rate:.1%} a year, margin {assumptions.margin:.0%}, "
-        f"acquisition cost {found.acquisition_cost:,.2f} in all",
-        f"  test: {test.sentence()}",
+        f"Lifetime value as of {formula.as_of}: {formula.customers:,} customer"
+        f"{'' if formula.customers == 1 else 's'} with a purchase",
+        f"  forecast: {GRADES[verdict.grade].lower()}",
     ]
-    _show(options, answer, lines)
+    for reason in verdict.reasons:
+        lines += [f"    {reason.found}", f"      What would help: {reason.help}"]
+    if test is not None:
+        lines.append(f"  test: {test.sentence()}")
+        lines.append(
+            f"    orders: {test.predicted:,.0f} predicted, {test.actual:,.0f} came"
+            + ("" if test.bias is None else f" ({test.bias:+.1%})")
+            + f"; {test.inside:.0%} of customers inside their 80 % interval, which hold {test.promised:.0%} by "
+            "their own account"
+        )
+        lines += [
+            f"    “{rule.name}” would have said {rule.orders:,.0f} orders"
+            + ("" if rule.orders_bias is None else f" ({rule.orders_bias:+.1%})")
+            + f", off by {rule.rmse:.3f} a customer; the model {test.rmse:.3f}"
+            for rule in test.naive
+        ]
+    if fit is not None and spend is not None:
+        numbers = ", ".join(f"{name} {number:.4g}" for name, number in fit.parameters.items())
+        spends = ", ".join(f"{name} {number:.4g}" for name, number in spend.parameters.items())
+        lines.append(f"  model: {fit.title}, {numbers} (weeks), log-likelihood {fit.log_likelihood:,.2f}")
+        lines.append(f"    Gamma-Gamma, {spends}. {forecast.why}")
+    if value is not None and value.mean is not None:
+        lines += [
+            f"  lifetime value: {value.total:,.2f} ({value.low:,.2f} to {value.high:,.2f}), "
+            f"{value.mean:,.2f} a customer",
+            f"  likely still customers: {value.alive:,.0f}, {value.alive / value.customers:.0%}",
+            f"  expected in 12 months: {value.orders_12m:,.0f} orders, {value.revenue_12m:,.0f} revenue",
+        ]
+    lines += [
+        f"  {assumptions.sentence()}; {formula.acquisition_cost:,.2f} for winning the customers in all",
+        f"  DCF formula: {formula.total:,.2f}",
+        f"    test: {formula.test.sentence()}",
+    ]
+    return [re.sub(r"(?<!\w)-(?=\d)", "−", line) for line in lines]
 
 
 def _loyalty(workbench: "Workbench", options: argparse.Namespace) -> None:

@@ -23,9 +23,16 @@ import pandas as pd
 import pyarrow as pa
 
 from crm import schema
-from crm.analytics.customers import customer_metrics
-from crm.analytics.lifetime_value import Assumptions, dcf_lifetime_value
-from crm.analytics.profiles import answers, customer_profiles
+from crm.analytics.customers import customer_metrics, purchase_histories
+from crm.analytics.lifetime_value import Assumptions, acquisition_cost_of, dcf_lifetime_value
+from crm.analytics.profiles import (
+    FORECASTS,
+    LIFETIME_VALUES,
+    Scores,
+    answers,
+    customer_profiles,
+    with_forecasts,
+)
 from crm.analytics.rfm import rfm_scores
 from crm.analytics.segments import Bands, value_classes
 from crm.analytics.tables import day_of
@@ -42,13 +49,27 @@ SPARK_CONNECT_PORT = 15002
 KEPT_TABLES = 6
 """Per-customer tables kept at once: as-of days and bands that people look at side by side."""
 
-GRACE_SECONDS = 300
+MESSAGE_ROWS = 100_000
+"""Rows of scores sent to a Spark Connect server at once: some 20 MB, where a message may have 128."""
+
+KEPT_SCORED = 2
+"""Of these, with forecasts: each set of assumptions that change them makes one, as large as all customers."""
+
+GRACE_SECONDS = 60
 """How long a table outlives its last use: longer than any page takes from building a question to asking it."""
 
 Lazy = nw.LazyFrame[Any]
 
 Attributes = tuple[str, ...]
 """Names of the fields that hold custom attributes of contacts, by title."""
+
+_FIELDS = tuple(field.name for field in schema.FIELDS)
+
+_PARTS = tuple(
+    name
+    for name in FORECASTS
+    if name not in _FIELDS and name not in ("future_value_low", "future_value_high")
+)
 
 
 @dataclass(frozen=True)
@@ -89,17 +110,61 @@ class Engine(ABC):
         return self.table("responses")
 
     def customers(
-        self, *, as_of: date, bands: Bands | None = None, assumptions: Assumptions | None = None
+        self,
+        *,
+        as_of: date,
+        bands: Bands | None = None,
+        assumptions: Assumptions | None = None,
+        scores: Scores | None = None,
     ) -> Lazy:
         """Return one row per customer named by an order, an answer or a contact.
 
         Its columns are those of schema.FIELDS, computed from everything up to and including `as_of`, and one
-        per registered attribute of contacts, empty where a value does not fit its type.
+        per registered attribute of contacts, empty where a value does not fit its type. The forecasts are
+        empty without `scores` and for customers without a purchase.
         """
-        profiles, attributes = self._profiles(as_of, bands or Bands())
-        value = dcf_lifetime_value(assumptions or Assumptions())
-        known = [field.name for field in schema.FIELDS]
-        return profiles.with_columns(dcf_lifetime_value=value).select([*known, *attributes])
+        valued, attributes = self._valued(as_of, bands, assumptions, scores)
+        return valued.select([*_FIELDS, *attributes])
+
+    def valued(
+        self,
+        *,
+        as_of: date,
+        bands: Bands | None = None,
+        assumptions: Assumptions | None = None,
+        scores: Scores | None = None,
+    ) -> Lazy:
+        """Return the rows of `customers` with what sums of lifetime values are made of, as floats of money.
+
+        After its columns: future_value, value_deviation and loading_1 to loading_7, empty as the forecasts
+        are, and cost, the acquisition cost of everybody.
+        """
+        valued, attributes = self._valued(as_of, bands, assumptions, scores)
+        return valued.select([*_FIELDS, *attributes, *_PARTS, "cost"])
+
+    def _valued(
+        self, as_of: date, bands: Bands | None, assumptions: Assumptions | None, scores: Scores | None
+    ) -> tuple[Lazy, Attributes]:
+        profiles, attributes = self._profiles(as_of, bands or Bands(), scores)
+        if scores is None:
+            nothing = nw.lit(None, dtype=nw.Float64)
+            profiles = profiles.with_columns(**dict.fromkeys(FORECASTS, nothing))
+        cost = acquisition_cost_of(assumptions or Assumptions())
+        values = {name: nw.col(of) - cost for name, of in LIFETIME_VALUES.items()}
+        dcf = dcf_lifetime_value(assumptions or Assumptions())
+        return profiles.with_columns(dcf_lifetime_value=dcf, cost=cost, **values), attributes
+
+    @abstractmethod
+    def purchases(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
+        """Return one row per customer with an order line: metrics, RFM scores and value class.
+
+        The columns of `rfm` and `value_classes`, kept from question to question.
+        """
+
+    def histories(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
+        """Return one row per distinct history of a customer with a purchase, as `purchase_histories` does."""
+        histories: Lazy = purchase_histories(self.purchases(as_of=as_of, bands=bands))
+        return histories
 
     def days(self) -> tuple[date, date] | None:
         """Return the first and the last day with an order, or nothing in an empty lake."""
@@ -136,8 +201,11 @@ class Engine(ABC):
         """Let go of connections and kept tables."""
 
     @abstractmethod
-    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
-        """Return `customer_profiles` of everything stored, and the names of its attributes."""
+    def _profiles(self, as_of: date, bands: Bands, scores: Scores | None) -> tuple[Lazy, Attributes]:
+        """Return `customer_profiles` of everything stored, and the names of its attributes.
+
+        With `FORECASTS` where there are scores.
+        """
 
 
 def open_engine(settings: Settings, lake: Lake, records: Records) -> Engine:
@@ -168,6 +236,16 @@ def _contacts_in_sql(attributes: Attributes, contacts: str) -> str:
     return f"SELECT {known}, {typed} FROM ({texts}) WHERE NOT deleted"
 
 
+def _some_row(table: pa.Table) -> pa.Table:
+    """Return the table, or one empty row of it where it has none: Spark cannot tell types from no rows."""
+    return table if len(table) else pa.table({f.name: pa.nulls(1, f.type) for f in table.schema})
+
+
+def _short(key: str) -> str:
+    """Return a name for the folder of what is kept by `key`."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
 def _sorted(frame: Lazy, by: str, descending: bool) -> Lazy:
     keys = [by] if by == "customer_id" else [by, "customer_id"]
     return frame.sort(keys, descending=[descending, False][: len(keys)], nulls_last=True)
@@ -191,12 +269,23 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-@dataclass
-class _Kept:
-    """Tables that one lake version, as-of day and set of bands are kept in, and how fresh they are."""
+_Moment = tuple[int, int, date, tuple[float, float]]
+"""Version of the orders and of the responses, as-of day and shares of the value classes: what purchases and
+answers depend on; the other bands divide contacts."""
+
+
+@dataclass(frozen=True)
+class _Purchases:
+    """Tables that what was bought and answered is kept in."""
 
     purchases: str
     answers: str
+
+
+@dataclass
+class _Profiles:
+    """Table that the profiles of some purchases, with some scores or none, are kept in, and how fresh it is."""
+
     profiles: str
     contacts: int
     attributes: Attributes
@@ -205,9 +294,9 @@ class _Kept:
 class DuckDBEngine(Engine):
     """DuckDB in this process, over the lake's own Parquet files.
 
-    A mirror of the contacts follows the records by their change sequence. The per-customer table is
-    computed once per lake version, as-of day and bands; after an edit only the rows of the changed
-    contacts are made again.
+    A mirror of the contacts follows the records by their change sequence. Purchases are computed once per
+    lake version, as-of day and shares of the value classes, and joined into the per-customer table once
+    for each set of bands and scores; after an edit only the rows of the changed contacts are made again.
     """
 
     REBUILD_SHARE = 0.2
@@ -230,7 +319,8 @@ class DuckDBEngine(Engine):
         self._db = duckdb.connect(":memory:", config=config)
         self._local = threading.local()
         self._lock = threading.RLock()
-        self._kept: OrderedDict[tuple[int, int, date, str], _Kept] = OrderedDict()
+        self._bought: OrderedDict[_Moment, _Purchases] = OrderedDict()
+        self._kept: OrderedDict[tuple[_Moment, str, str | None], _Profiles] = OrderedDict()
         self._retired: list[tuple[float, str]] = []
         self._named = 0
         self._mirrored = 0
@@ -264,17 +354,57 @@ class DuckDBEngine(Engine):
     def close(self) -> None:
         self._db.close()
 
-    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
+    def purchases(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
+        with self._lock:
+            _, bought = self._purchases(as_of, (bands or Bands()).value_class)
+            return self._named_table(bought.purchases)
+
+    def _profiles(self, as_of: date, bands: Bands, scores: Scores | None) -> tuple[Lazy, Attributes]:
         with self._lock:
             self._follow_contacts()
-            key = (self._lake.version("orders"), self._lake.version("responses"), as_of, repr(bands))
+            moment, bought = self._purchases(as_of, bands.value_class)
+            key = (moment, repr(bands), scores.key if scores else None)
             kept = self._kept.get(key)
             if kept is None:
-                kept = self._keep(key, as_of, bands)
+                kept = self._kept[key] = self._keep(bought, as_of, bands, scores)
+                scored = [one for one in self._kept if one[2] is not None][:-KEPT_SCORED]
+                for old in (*scored, *list(self._kept)[:-KEPT_TABLES]):
+                    if old in self._kept:
+                        self._retire(self._kept.pop(old).profiles)
             elif kept.contacts != self._mirrored:
-                self._mend(kept, as_of, bands)
+                self._mend(kept, bought, as_of, bands, scores)
+            self._retire()
             self._kept.move_to_end(key)
             return self._named_table(kept.profiles), kept.attributes
+
+    def _purchases(self, as_of: date, shares: tuple[float, float]) -> tuple[_Moment, _Purchases]:
+        """Return the tables of what was bought and answered, made if they are not kept, and their key."""
+        moment = (self._lake.version("orders"), self._lake.version("responses"), as_of, shares)
+        if moment not in self._bought:
+            number = self._number()
+            bought = _Purchases(f"purchases_{number}", f"answers_{number}")
+            # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
+            metrics = f"metrics_{number}"
+            try:
+                self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
+                self._create(bought.purchases, value_classes(self._named_table(metrics), shares=shares))
+                self._create(bought.answers, answers(self.responses(), as_of=as_of))
+            except BaseException:
+                self._retire(bought.purchases, bought.answers)
+                raise
+            finally:
+                self._run(f"DROP TABLE IF EXISTS {metrics}")
+            self._bought[moment] = bought
+            while len(self._bought) > KEPT_TABLES:
+                _, old = self._bought.popitem(last=False)
+                self._retire(old.purchases, old.answers)
+        self._bought.move_to_end(moment)
+        return moment, self._bought[moment]
+
+    def _number(self) -> int:
+        """Return a number that no table has in its name yet."""
+        self._named += 1
+        return self._named
 
     def _follow_contacts(self) -> None:
         """Bring the mirror of the contacts up to the records' last change."""
@@ -298,27 +428,22 @@ class DuckDBEngine(Engine):
             cursor.unregister("changed_contacts")
         self._mirrored, self._attributes = newest, attributes
 
-    def _keep(self, key: tuple[int, int, date, str], as_of: date, bands: Bands) -> _Kept:
-        self._named += 1
-        number = self._named
-        names = (f"purchases_{number}", f"answers_{number}", f"profiles_{number}")
-        kept = _Kept(*names, self._mirrored, self._attributes)
-        # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
-        metrics = f"metrics_{number}"
+    def _keep(self, bought: _Purchases, as_of: date, bands: Bands, scores: Scores | None) -> _Profiles:
+        number = self._number()
+        kept = _Profiles(f"profiles_{number}", self._mirrored, self._attributes)
+        purchases = self._named_table(bought.purchases)
+        # As a table, of which DuckDB knows the size, and which side of the join to look up in.
+        looked_up = f"scores_{number}"
         try:
-            self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
-            self._create(kept.purchases, value_classes(self._named_table(metrics), shares=bands.value_class))
-            self._create(kept.answers, answers(self.responses(), as_of=as_of))
-            self._create(kept.profiles, self._joined(kept, as_of, bands))
+            if scores is not None:
+                self._create(looked_up, self._arrow(scores.rows))
+                purchases = with_forecasts(purchases, self._named_table(looked_up))
+            self._create(kept.profiles, self._joined(purchases, bought, as_of, bands, scores))
         except BaseException:
-            self._retire(kept.purchases, kept.answers, kept.profiles)
+            self._retire(kept.profiles)
             raise
         finally:
-            self._run(f"DROP TABLE IF EXISTS {metrics}")
-        self._kept[key] = kept
-        while len(self._kept) > KEPT_TABLES:
-            _, old = self._kept.popitem(last=False)
-            self._retire(old.purchases, old.answers, old.profiles)
+            self._run(f"DROP TABLE IF EXISTS {looked_up}")
         return kept
 
     def _retire(self, *names: str) -> None:
@@ -328,35 +453,58 @@ class DuckDBEngine(Engine):
         while self._retired and now - self._retired[0][0] > GRACE_SECONDS:
             self._run(f"DROP TABLE IF EXISTS {self._retired.pop(0)[1]}")
 
-    def _mend(self, kept: _Kept, as_of: date, bands: Bands) -> None:
+    def _mend(
+        self, kept: _Profiles, bought: _Purchases, as_of: date, bands: Bands, scores: Scores | None
+    ) -> None:
         """Make the rows of the contacts that changed since `kept` was made anew; all, for another attribute."""
         changed = self._named_table("contacts").filter(nw.col("seq") > kept.contacts).select("customer_id")
         share = self.REBUILD_SHARE * self.count(self._named_table(kept.profiles))
+        purchases = self._named_table(bought.purchases)
+        if scores is not None:  # an edit of a contact moves no forecast
+            forecasts = self._named_table(kept.profiles).select("customer_id", *FORECASTS)
+            purchases = purchases.join(forecasts, on="customer_id", how="left")
         if kept.attributes != self._attributes or self.count(changed) > share:
-            self._named += 1
-            anew = f"profiles_{self._named}"
-            self._create(anew, self._joined(kept, as_of, bands))
+            anew = f"profiles_{self._number()}"
+            self._create(anew, self._joined(purchases, bought, as_of, bands, scores))
             self._retire(kept.profiles)
             kept.profiles, kept.attributes = anew, self._attributes
         else:
-            self._create("mended", self._joined(kept, as_of, bands, only=changed))
-            since = f"SELECT customer_id FROM contacts WHERE seq > {kept.contacts}"
+            since = f"(SELECT * FROM contacts WHERE seq > {kept.contacts})"
+            rows = self._joined(purchases, bought, as_of, bands, scores, only=changed, contacts=since)
+            self._create("mended", rows)
             with self._at_once():
-                self._run(f"DELETE FROM {kept.profiles} WHERE customer_id IN ({since})")
+                self._run(
+                    f"DELETE FROM {kept.profiles} WHERE customer_id IN (SELECT customer_id FROM {since})"
+                )
                 self._run(f"INSERT INTO {kept.profiles} BY NAME SELECT * FROM mended")
         kept.contacts = self._mirrored
 
-    def _joined(self, kept: _Kept, as_of: date, bands: Bands, *, only: Lazy | None = None) -> Lazy:
-        # Those asked for alone: to take apart the attributes of all would cost more than the rest.
-        contacts = "contacts" if only is None else f"(SELECT * FROM contacts WHERE seq > {kept.contacts})"
+    def _joined(
+        self,
+        purchases: Lazy,
+        bought: _Purchases,
+        as_of: date,
+        bands: Bands,
+        scores: Scores | None,
+        *,
+        only: Lazy | None = None,
+        contacts: str = "contacts",
+    ) -> Lazy:
+        # Of `only`, `contacts` too: to take apart the attributes of all would cost more than the rest.
         parts = [
-            self._named_table(kept.purchases),
-            self._named_table(kept.answers),
+            purchases,
+            self._named_table(bought.answers),
             _lazy(self._cursor().sql(_contacts_in_sql(self._attributes, contacts))),
         ]
         if only is not None:
             parts = [part.join(only, on="customer_id", how="semi") for part in parts]
-        return customer_profiles(*parts, as_of=as_of, bands=bands, attributes=self._attributes)
+        return customer_profiles(
+            *parts,
+            as_of=as_of,
+            bands=bands,
+            attributes=self._attributes,
+            forecasts=FORECASTS if scores else (),
+        )
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return this thread's cursor: relations of one query must share one, threads must not."""
@@ -425,7 +573,7 @@ class SparkEngine(Engine):
         self._spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=1000)])
         self._lock = threading.RLock()
         self._contacts: tuple[int, Any, Attributes] | None = None
-        self._kept: OrderedDict[str, None] = OrderedDict()
+        self._kept: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
 
     def table(self, name: str) -> Lazy:
         return _lazy(self._spark.read.format("delta").load(self._lake.path(name)))
@@ -445,42 +593,68 @@ class SparkEngine(Engine):
     def close(self) -> None:
         self._spark.stop()
 
-    def _profiles(self, as_of: date, bands: Bands) -> tuple[Lazy, Attributes]:
+    def purchases(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
+        with self._lock:
+            kept = self._keep(self.version(), as_of, (bands or Bands()).value_class)
+        return self._read(f"{kept}/purchases")
+
+    def _profiles(self, as_of: date, bands: Bands, scores: Scores | None) -> tuple[Lazy, Attributes]:
         with self._lock:
             version = self.version()
-            kept = self._keep(version, as_of, bands)
+            kept = self._keep(version, as_of, bands.value_class)
+            purchases = self._forecast(kept, scores) if scores else f"{kept}/purchases"
             contacts, attributes = self._live_contacts(version.contacts)
         profiles = customer_profiles(
-            self._read(f"{kept}/purchases"),
+            self._read(purchases),
             self._read(f"{kept}/answers"),
             _lazy(contacts),
             as_of=as_of,
             bands=bands,
             attributes=attributes,
+            forecasts=FORECASTS if scores else (),
         )
         return profiles, attributes
 
-    def _keep(self, version: Version, as_of: date, bands: Bands) -> str:
-        key = repr((version.orders, version.responses, as_of, bands))
-        folder = f"{self._lake.root}/_kept/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    def _keep(self, version: Version, as_of: date, shares: tuple[float, float]) -> str:
+        key = repr((version.orders, version.responses, as_of, shares))
+        folder = f"{self._lake.root}/_kept/{_short(key)}"
         if folder not in self._kept:
             self._write(rfm_scores(customer_metrics(self.orders(), as_of=as_of)), f"{folder}/metrics")
             scored = self._read(f"{folder}/metrics")
-            self._write(value_classes(scored, shares=bands.value_class), f"{folder}/purchases")
+            self._write(value_classes(scored, shares=shares), f"{folder}/purchases")
             self._write(answers(self.responses(), as_of=as_of), f"{folder}/answers")
-            self._kept[folder] = None
+            self._kept[folder] = OrderedDict()
             while len(self._kept) > KEPT_TABLES:
                 old, _ = self._kept.popitem(last=False)
                 shutil.rmtree(Path(old), ignore_errors=True)
         self._kept.move_to_end(folder)
         return folder
 
+    def _forecast(self, folder: str, scores: Scores) -> str:
+        """Return where the purchases of `folder` are kept with their forecasts."""
+        path = f"{folder}/forecast_{_short(scores.key)}"
+        kept = self._kept[folder]
+        if path not in kept:
+            rows = _some_row(scores.rows)
+            for start in range(0, len(rows), MESSAGE_ROWS):
+                part = self._spark.createDataFrame(rows.slice(start, MESSAGE_ROWS))
+                self._write(_lazy(part), f"{path}/scores", append=start > 0)
+            forecast = with_forecasts(self._read(f"{folder}/purchases"), self._read(f"{path}/scores"))
+            self._write(forecast, f"{path}/purchases")
+            kept[path] = None
+            while len(kept) > KEPT_TABLES:
+                old, _ = kept.popitem(last=False)
+                shutil.rmtree(Path(old), ignore_errors=True)
+        kept.move_to_end(path)
+        return f"{path}/purchases"
+
     def _read(self, path: str) -> Lazy:
         return _lazy(self._spark.read.format("delta").load(path))
 
-    def _write(self, rows: Lazy, path: str) -> None:
+    def _write(self, rows: Lazy, path: str, *, append: bool = False) -> None:
         # As Delta, which knows its columns without a row; a folder of no Parquet files does not.
-        rows.to_native().write.format("delta").mode("overwrite").save(path)
+        mode = "append" if append else "overwrite"
+        rows.to_native().write.format("delta").mode(mode).save(path)
 
     def _live_contacts(self, newest: int) -> tuple[Any, Attributes]:
         """Return the contacts as a Spark frame, sent anew after a change, and the names of its attributes."""
@@ -492,8 +666,6 @@ class SparkEngine(Engine):
             with duckdb.connect(":memory:") as own:
                 own.register("changed", rows)
                 live = own.sql(_contacts_in_sql(attributes, "changed")).to_arrow_table()
-            if not len(live):  # types cannot be told from no rows, so one is sent that names nobody
-                live = pa.table({field.name: pa.nulls(1, field.type) for field in live.schema})
-            sent = self._spark.createDataFrame(live)
+            sent = self._spark.createDataFrame(_some_row(live))
             self._contacts = (newest, sent.filter(sent["customer_id"].isNotNull()), attributes)
         return self._contacts[1], self._contacts[2]

@@ -257,6 +257,10 @@ RESPONSES = pa.schema(
 LAKE: dict[str, pa.Schema] = {"orders": ORDERS, "responses": RESPONSES}
 
 
+SHARE = "share"
+"""Unit of a field from 0 to 1, which people read and write as a percentage."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of the per-customer table: what an audience may filter on and an export may hold."""
@@ -300,6 +304,21 @@ FIELDS: tuple[Field, ...] = (
           "answers", "responses"),
     Field("dcf_lifetime_value", "money", "Lifetime value (DCF)",
           "Σ annual revenue × margin ÷ (1 + d)^t − acquisition cost", "money"),
+    Field("probability_alive", "number", "Likely still a customer",
+          "Probability that the customer has not gone for good, from how often, how lately and since when they bought; "
+          "BG/NBD takes everybody with a single purchase day for still there",
+          SHARE),
+    Field("expected_orders_12m", "number", "Expected orders, 12 months",
+          "Purchase days that the model expects in the 365 days after the as-of day", "orders"),
+    Field("expected_orders_12m_low", "number", "Expected orders, 12 months, low end",
+          "Low end of the range that holds the purchase days of those 365 days with 80 % probability", "orders"),
+    Field("expected_orders_12m_high", "number", "Expected orders, 12 months, high end",
+          "High end of that range", "orders"),
+    Field("lifetime_value", "money", "Lifetime value",
+          "Σ over the horizon of the model's expected revenue × margin, discounted, − acquisition cost", "money"),
+    Field("lifetime_value_low", "money", "Lifetime value, low end",
+          "Low end of the range that holds the lifetime value with 80 % probability", "money"),
+    Field("lifetime_value_high", "money", "Lifetime value, high end", "High end of that range", "money"),
     *(
         Field(column.name, column.type, column.title, column.meaning, "", "contact")
         for column in CONTACT_COLUMNS

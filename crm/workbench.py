@@ -6,6 +6,7 @@ The pages and the command line both stand on this module, so a number is the sam
 import fcntl
 import json
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,23 +21,18 @@ import pyarrow as pa
 from crm import audiences, exports
 from crm.analytics import loyalty as loyalty_of
 from crm.analytics.customers import with_purchase
-from crm.analytics.lifetime_value import (
-    MIN_TEST_DAYS,
-    Assumptions,
-    FlatRevenueTest,
-    flat_revenue_halves,
-    test_window,
-    value_bins,
-)
-from crm.analytics.loyalty import NetPromoterScore, net_promoter_score, rate
+from crm.analytics.lifetime_value import Assumptions, channel_costs_as_json, channel_costs_from
+from crm.analytics.loyalty import NetPromoterScore, net_promoter_score
 from crm.analytics.revenue import activity_by_bucket, revenue_by_day
-from crm.analytics.segments import Bands, Scheme, find_scheme, segment_summary
+from crm.analytics.segments import Bands, Scheme, find_scheme, in_order, segment_summary
 from crm.analytics.tables import day_of
 from crm.engine import Engine, Lazy, Version, open_engine
 from crm.errors import InvalidValue, NotEnoughData, NotFound
+from crm.forecasting import Forecasting
 from crm.imports import loading
 from crm.imports.jobs import Jobs
 from crm.lake import Lake
+from crm.logs import log_unexpected
 from crm.records.audiences import find_audience
 from crm.records.audit import list_edits
 from crm.records.custom_fields import attribute_of, list_custom_fields
@@ -46,9 +42,12 @@ from crm.records.models import Event
 from crm.records.settings_values import get_value, set_value
 from crm.schema import FIELD, FIELDS, UNKNOWN, Field, Type, field_of
 from crm.settings import Settings
+from crm.valuation import Valuation
 
-HISTOGRAM_BINS = 40
 SPARK_POINTS = 12
+
+CHANNEL_COSTS = "acquisition_costs"
+"""Name of the setting that holds the acquisition cost of each channel."""
 
 
 @dataclass(frozen=True)
@@ -99,28 +98,6 @@ class Segments:
 
 
 @dataclass(frozen=True)
-class LifetimeValue:
-    """DCF lifetime value of the customers with a purchase, and how its rule did in the past.
-
-    bins: one row per bin of value: low, high, customers; the last bin has no upper end.
-    segments: one row per segment: segment, customers, lifetime_value (sum), mean, acquisition_cost (sum).
-    """
-
-    as_of: date
-    assumptions: Assumptions
-    customers: int
-    total: float
-    mean: float | None
-    median: float | None
-    annual_revenue: float
-    acquisition_cost: float
-    below_cost: int
-    bins: pd.DataFrame
-    segments: pd.DataFrame
-    test: FlatRevenueTest
-
-
-@dataclass(frozen=True)
 class Loyalty:
     """Loyalty of the customers with a purchase.
 
@@ -167,6 +144,11 @@ class Workbench:
         self.lake = lake
         self.engine = engine
         self.importer = loading.Importer(settings, lake, records)
+        self.forecasting = Forecasting(engine, records, self.bands)
+        self.valuation = Valuation(engine, self.forecasting, self.bands)
+        self._starting = threading.Lock()
+        self._fitting: threading.Thread | None = None
+        self._fitted_version: int | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> "Workbench":
@@ -187,13 +169,35 @@ class Workbench:
         return workbench
 
     def close(self) -> None:
-        """Close both stores."""
+        """Close both stores, after what runs in the background."""
+        if self._fitting is not None:
+            self._fitting.join()
         self.engine.close()
         self.records.close()
 
     def version(self) -> Version:
         """Return the version of what is stored: equal versions, equal answers."""
         return self.engine.version()
+
+    def forecast_in_background(self) -> None:
+        """Make the forecast of the newest orders in a thread of its own, once for each version of them.
+
+        What asks for it meanwhile waits for this one.
+        """
+        version = self.lake.version("orders")
+        with self._starting:
+            if version == self._fitted_version or (self._fitting is not None and self._fitting.is_alive()):
+                return
+            self._fitted_version = version
+            self._fitting = threading.Thread(target=self._forecast_newest, name="forecast", daemon=True)
+            self._fitting.start()
+
+    def _forecast_newest(self) -> None:
+        try:
+            if (days := self.days()) is not None:
+                self.forecasting.tracked(self.forecasting.forecast(as_of=days[1]))
+        except Exception as error:  # the page that asks for it will say so
+            log_unexpected(error)
 
     # Days
 
@@ -229,8 +233,37 @@ class Workbench:
             return set_value(session, key="bands", value=bands_as_json(bands), actor=actor).event_id
 
     def customers(self, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
-        """Return the per-customer table: one row per customer, the columns of `fields`."""
-        return self.engine.customers(as_of=as_of, bands=self.bands(), assumptions=assumptions)
+        """Return the per-customer table: one row per customer, the columns of `fields`.
+
+        Its forecasts are made on the way if they are not kept.
+        """
+        return self.valuation.customers(assumptions or self.assumptions(), as_of=as_of)
+
+    def _known_customers(self, as_of: date) -> Lazy:
+        """Return the per-customer table, its forecasts empty unless they are kept: nobody waits for them here."""
+        if self.forecasting.is_made(as_of=as_of):
+            return self.customers(as_of=as_of)
+        return self.engine.customers(as_of=as_of, bands=self.bands())
+
+    def assumptions(self, **values: Any) -> Assumptions:
+        """Return the assumptions with these values, the rest as by default, and the stored costs of channels."""
+        with self.records.read() as session:
+            stored = get_value(session, CHANNEL_COSTS)
+        return Assumptions(**{"channel_costs": channel_costs_from(stored), **values})
+
+    def save_channel_costs(self, costs: Mapping[str, float], *, actor: str) -> int | None:
+        """Store the acquisition cost of each channel; return the event to undo it by, if anything changed.
+
+        Raises InvalidValue for a channel named twice or a cost that cannot be.
+        """
+        checked = Assumptions(channel_costs=tuple(costs.items()))
+        with self.records.write() as session:
+            value = channel_costs_as_json(checked.channel_costs)
+            return set_value(session, key=CHANNEL_COSTS, value=value, actor=actor).event_id
+
+    def channels(self, *, as_of: date) -> list[str]:
+        """Return the acquisition channels that contacts name, the most frequent first."""
+        return self.field_values("channel", as_of=as_of)
 
     def fields(self) -> tuple[Field, ...]:
         """Return the fields of the per-customer table: schema.FIELDS, then the contacts' attributes by title."""
@@ -335,7 +368,7 @@ class Workbench:
         pair = self._buckets(orders, as_of, days, 2)
         points = self._buckets(orders, as_of, max(1, days // SPARK_POINTS), SPARK_POINTS)
         known_before = first - timedelta(days=days) >= spread[0]
-        customers = self.customers(as_of=as_of)
+        customers = self._known_customers(as_of)
         arrivals = self.engine.collect(
             with_purchase(customers).group_by("first_order_day").agg(customers=nw.len())
         )
@@ -379,96 +412,11 @@ class Workbench:
     def segments(self, scheme: str, *, as_of: date) -> Segments:
         """Return the segments of the scheme called `scheme`. Raises NotFound for an unknown one."""
         found = find_scheme(scheme)
-        rows = self.engine.collect(segment_summary(self.customers(as_of=as_of), scheme=found))
+        rows = self.engine.collect(segment_summary(self._known_customers(as_of), scheme=found))
         customers = int(rows["customers"].sum())
-        rows = _in_order(rows, found)
+        rows = in_order(rows, found)
         rows["share"] = rows["customers"] / customers if customers else 0.0
         return Segments(found, as_of, customers, float(rows["revenue"].sum()), rows)
-
-    def lifetime_value(
-        self, assumptions: Assumptions, *, as_of: date, scheme: str = "value_class"
-    ) -> LifetimeValue:
-        """Return DCF lifetime values under `assumptions`, and the test of the rule they rest on."""
-        found = find_scheme(scheme)
-        value = nw.col("dcf_lifetime_value")
-        cost = nw.col("acquisition_cost").cast(nw.Float64).fill_null(assumptions.acquisition_cost)
-        buyers = with_purchase(self.customers(as_of=as_of, assumptions=assumptions)).with_columns(
-            cost=cost, loses=nw.when(value < 0).then(nw.lit(1)).otherwise(nw.lit(0))
-        )
-        totals = self.engine.row(
-            buyers.select(
-                customers=nw.len(),
-                total=value.sum(),
-                annual_revenue=nw.col("annual_revenue").sum(),
-                cost=nw.col("cost").sum(),
-                below_cost=nw.col("loses").sum(),
-                low=value.min(),
-                median=value.median(),
-                quantile=value.quantile(0.98, interpolation="linear"),
-            )
-        )
-        customers = int(totals["customers"])
-        segments = self.engine.collect(
-            buyers.with_columns(segment=nw.col(found.column))
-            .group_by("segment")
-            .agg(
-                customers=nw.len(),
-                lifetime_value=value.sum(),
-                mean=value.mean(),
-                acquisition_cost=nw.col("cost").sum(),
-            )
-        )
-        segments = _in_order(segments, found)
-        return LifetimeValue(
-            as_of=as_of,
-            assumptions=assumptions,
-            customers=customers,
-            total=float(totals["total"] or 0),
-            mean=rate(float(totals["total"] or 0), customers),
-            median=totals["median"],
-            annual_revenue=float(totals["annual_revenue"] or 0),
-            acquisition_cost=float(totals["cost"] or 0),
-            below_cost=int(totals["below_cost"] or 0),
-            bins=self._bins(buyers, totals)
-            if customers
-            else pd.DataFrame(columns=["low", "high", "customers"]),
-            segments=segments,
-            test=self.flat_revenue_test(as_of=as_of),
-        )
-
-    def _bins(self, buyers: Lazy, totals: dict[str, Any]) -> pd.DataFrame:
-        low, high = float(totals["low"]), float(totals["quantile"])
-        width = _round_width((high - low) / HISTOGRAM_BINS)
-        start = width * (low // width)
-        number = value_bins(nw.col("dcf_lifetime_value"), low=start, width=width, bins=HISTOGRAM_BINS)
-        counts = self.engine.collect(
-            buyers.with_columns(bin=number).group_by("bin").agg(customers=nw.len())
-        ).set_index("bin")["customers"]
-        edges = [start + width * place for place in range(HISTOGRAM_BINS)]
-        return pd.DataFrame(
-            {
-                "low": edges,
-                "high": [*edges[1:], None],
-                "customers": counts.reindex(range(HISTOGRAM_BINS), fill_value=0).astype(int).to_numpy(),
-            }
-        )
-
-    def flat_revenue_test(self, *, as_of: date) -> FlatRevenueTest:
-        """Return how "the next period brings what the last one did" held on this history."""
-        spread = self.days()
-        if spread is None or spread[0] > as_of:
-            return FlatRevenueTest(None, 0, None, None, 0, ("There are no orders up to this day.",))
-        cut, days = test_window(spread[0], as_of)
-        if days < MIN_TEST_DAYS:
-            reason = (
-                f"The orders cover {(as_of - spread[0]).days + 1} days; the test needs at least "
-                f"{2 * MIN_TEST_DAYS}: one half to predict from and one to compare with."
-            )
-            return FlatRevenueTest(cut, days, None, None, 0, (reason,))
-        row = self.engine.row(flat_revenue_halves(self.engine.orders(), cut=cut, days=days))
-        return FlatRevenueTest(
-            cut, days, float(row["predicted"] or 0), float(row["actual"] or 0), int(row["customers"])
-        )
 
     def currencies(self) -> tuple[str, ...]:
         """Return the currency codes that order lines carry, "" among them where a line carries none."""
@@ -479,20 +427,20 @@ class Workbench:
         """Return how many customers made their first purchase in the `days` up to `as_of`."""
         first = as_of - timedelta(days=days - 1)
         return self.engine.count(
-            with_purchase(self.customers(as_of=as_of)).filter(nw.col("first_order_day") >= first)
+            with_purchase(self._known_customers(as_of)).filter(nw.col("first_order_day") >= first)
         )
 
     def loyalty(self, *, as_of: date, scheme: str = "rfm") -> Loyalty:
         """Return repeat, feedback and recommendation rates, in all, by lifecycle year and by segment."""
         found = find_scheme(scheme)
-        customers = self.customers(as_of=as_of)
+        customers = self._known_customers(as_of)
         collect = self.engine.collect
         totals = collect(loyalty_of.loyalty_totals(customers))
         counts = collect(loyalty_of.score_counts(self.engine.responses(), as_of=as_of))
         nps = net_promoter_score(dict(zip(counts["recommendation"], counts["answers"], strict=True)))
         lifecycle = _with_rates(collect(loyalty_of.loyalty_by_lifecycle(customers))).sort_values("segment")
         segments = _with_rates(collect(loyalty_of.loyalty_by(customers, column=found.column)))
-        segments = _in_order(segments, found)
+        segments = in_order(segments, found)
         every = _with_rates(totals).iloc[0] if len(totals) else None
         return Loyalty(
             as_of=as_of,
@@ -571,7 +519,7 @@ class Workbench:
         """Return the values of a text field, the most frequent first, at most `limit`. Raises InvalidValue."""
         if (found := field_of(field)) is None or found.type != "text":
             raise InvalidValue(f"There is no field of text called {field!r}.", "Choose one of the columns.")
-        customers = self.customers(as_of=as_of)
+        customers = self._known_customers(as_of)
         if field not in customers.collect_schema().names():
             return []
         known = customers.filter(~nw.col(field).is_null())
@@ -620,10 +568,15 @@ class Workbench:
             if gone := self.unknown_attributes(rule):
                 definition = f"{definition}. No customer has the attribute {', '.join(gone)}"
         names = [name for name in frame.collect_schema().names() if columns is None or name in columns]
-        if "dcf_lifetime_value" in {*names, *(audiences.fields(rule) if rule is not None else ())}:
-            definition = f"{definition}. {(assumptions or Assumptions()).sentence()}"
+        named = {*names, *(audiences.fields(rule) if rule is not None else ())}
+        assumed = assumptions or self.assumptions()
+        if named & {"dcf_lifetime_value", *FORECAST_FIELDS}:
+            definition = f"{definition}. {assumed.sentence()}"
+        if named & set(FORECAST_FIELDS):
+            forecast = self.valuation.forecast(assumed, as_of=as_of)
+            definition = f"{definition}. {forecast.sentence()}"
         # A quotient has no end of digits; money is written as finely as it is stored.
-        quotients = [nw.col(name).round(4) for name in ("average_order_value", "dcf_lifetime_value")]
+        quotients = [nw.col(name).round(digits) for name, digits in _QUOTIENTS.items()]
         rows = frame.with_columns(*quotients).select(names).sort("customer_id")
         return self._titled(self.engine.batches(rows)), definition
 
@@ -636,6 +589,23 @@ class Workbench:
         ]
         return rows.cast(pa.schema(columns, rows.schema.metadata))
 
+
+FORECAST_FIELDS = (
+    "probability_alive",
+    "expected_orders_12m",
+    "expected_orders_12m_low",
+    "expected_orders_12m_high",
+    "lifetime_value",
+    "lifetime_value_low",
+    "lifetime_value_high",
+)
+"""Fields that a forecast fills, and leaves empty where its verdict is refused."""
+
+_QUOTIENTS = {
+    "average_order_value": 4,
+    "dcf_lifetime_value": 4,
+    **{name: 4 if name.startswith("lifetime_value") else 6 for name in FORECAST_FIELDS},
+}
 
 _NARWHALS: dict[Type, Any] = {"number": nw.Float64, "date": nw.Date, "yes/no": nw.Boolean}
 
@@ -698,7 +668,9 @@ def _edit(event: Event, attributes: Mapping[str | None, str]) -> Edit:
     fields: tuple[str, ...] = ()
     if event.subject_kind == "setting":
         old, new = before.get("value") or {}, after.get("value") or {}
-        if isinstance(old, dict) and isinstance(new, dict):
+        if event.subject_id == CHANNEL_COSTS:
+            fields = tuple(name for name in {**old, **new} if old.get(name) != new.get(name))
+        elif isinstance(old, dict) and isinstance(new, dict):
             fields = tuple(title_of(name) for name in new if old.get(name) != new[name]) if old else ()
     elif done == "edited":
         fields = tuple(
@@ -733,15 +705,9 @@ def _subject(kind: str, key: str, image: dict[str, Any]) -> str:
             return f"{kind} “{image.get('name', '')}”"
         case "setting" if key == "bands":
             return "the bands"
+        case "setting" if key == CHANNEL_COSTS:
+            return "the acquisition costs by channel"
     return f"{kind} {key}"
-
-
-def _in_order(rows: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
-    """Return the rows in the scheme's own order of segments, those it does not list last, by name."""
-    known = list(scheme.segments)
-    names = [*known, *sorted(set(rows["segment"]) - set(known))]
-    place = {name: number for number, name in enumerate(names)}
-    return rows.sort_values("segment", key=lambda column: column.map(place)).reset_index(drop=True)
 
 
 def _with_rates(sums: pd.DataFrame) -> pd.DataFrame:
@@ -771,17 +737,6 @@ def _months(daily: pd.DataFrame, as_of: date) -> pd.DataFrame:
             "complete": [period.end_time.date() <= as_of for period in every],
         }
     )
-
-
-def _round_width(width: float) -> float:
-    """Return the next width that reads well: 1, 2 or 5 times a power of ten."""
-    if width <= 0:
-        return 1.0
-    power = 10.0 ** (len(str(int(width))) - 1 if width >= 1 else -3)
-    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
-        if step * power >= width:
-            return step * power
-    return width
 
 
 def _plain(value: Any) -> Any:
@@ -819,7 +774,6 @@ def _without_nan(value: Any) -> Any:
 __all__ = [
     "Edit",
     "Figure",
-    "LifetimeValue",
     "Loyalty",
     "Overview",
     "Segments",

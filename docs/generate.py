@@ -40,6 +40,8 @@ def definitions() -> str:
         "| Field | Type | Unit | Meaning |",
         "|---|---|---|---|",
         *(f"| `{field.name}` | {field.type} | {field.unit} | {field.meaning} |" for field in schema.FIELDS),
+        "\nWhat a forecast fills is empty where its verdict is refused, and for customers without a purchase. "
+        "Models, test, verdict and intervals: [forecasts.md](forecasts.md). A share of 0.62 reads 62 % on screen.",
         "\n## Schemes\n",
         "Each puts every customer with a purchase in exactly one segment.\n",
         *(f"- **{scheme.title}** (`{scheme.name}`): {scheme.meaning}" for scheme in SCHEMES),
@@ -106,6 +108,25 @@ def _default(name: str, value: object) -> str:
     return "`data/store`" if name == "home" else f"`{value}`" if str(value) else "empty"
 
 
+LIFETIME_VALUE_JSON = {
+    "as_of customers unit": "the day, the customers with a purchase, and the unit of time: week",
+    "model model_asked model_reason": "the model used (null where the history carries none), what was asked for, "
+    "why this one",
+    "r alpha a b, or r alpha s beta": "its parameters; standard_errors by name; log_likelihood",
+    "gamma_gamma": "p q v standard_errors log_likelihood",
+    "holdout": "the test: weeks cut customers model, its parameters then, log_likelihood; predicted actual bias "
+    "(orders: purchase days of the customers known at the cut); predicted_revenue actual_revenue revenue_bias; "
+    "correlation rmse; interval {level low high low_revenue high_revenue}; inside promised (shares of customers); "
+    "naive [{name orders orders_bias revenue revenue_bias rmse}]",
+    "verdict": "grade (usable, care, refused) usable reasons help",
+    "total low high mean median": "lifetime value by the forecast; null where it is refused",
+    "expected_orders_12m probability_alive": "means over customers; null where it is refused",
+    "years discount_rate margin": "what was assumed",
+    "acquisition_cost annual_revenue": "of all customers together",
+    "dcf": "by the formula: total mean median annual_revenue; test {days cut predicted actual bias usable reasons}",
+}
+
+
 def command_line() -> str:
     os.environ["COLUMNS"] = "100"
     parser = cli._parser()
@@ -113,6 +134,10 @@ def command_line() -> str:
     actions = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     for name, command in actions.choices.items():
         parts += [f"## {name}\n", "```", command.format_help().rstrip(), "```\n"]
+        if name == "lifetime-value":
+            parts += ["| `--json` | Meaning |", "|---|---|"]
+            parts += [f"| {keys} | {meaning} |" for keys, meaning in LIFETIME_VALUE_JSON.items()]
+            parts += ["", "More: [forecasts.md](forecasts.md).\n"]
     return "\n".join(parts)
 
 

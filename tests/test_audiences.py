@@ -164,7 +164,9 @@ def holds(rule: Rule, row: Row) -> bool:
             if have is None:
                 return False
             if FIELD[field].type == "money":
-                have = Decimal(have).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+                # By its shortest digits: those behind them are of the float, not of the amount.
+                have = Decimal(repr(have) if isinstance(have, float) else have)
+                have = have.quantize(Decimal("0.0001"), ROUND_HALF_UP)
             match op:
                 case "=":
                     return have == wanted
@@ -558,6 +560,15 @@ def test_values_are_read_in_the_fields_own_type() -> None:
 def test_a_rule_reads_as_a_sentence(rule: Rule, words: str) -> None:
     """The definition under a count is the rule, in words."""
     assert sentence(rule) == words
+
+
+def test_a_share_reads_as_a_percentage() -> None:
+    """People say 62.5 %; the rule holds 0.625."""
+    rule = parse('{"field": "probability_alive", "op": ">=", "value": 0.625}')
+    assert sentence(rule) == "Likely still a customer at least 62.5 %"
+    assert parse(to_json(rule)) == rule
+    between = parse('{"field": "probability_alive", "op": "between", "value": [0, 1]}')
+    assert sentence(between) == "Likely still a customer between 0 % and 100 %"
 
 
 def test_fields_of_a_rule() -> None:

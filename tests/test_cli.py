@@ -3,10 +3,12 @@
 import csv
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from crm import cli, sample
@@ -20,6 +22,9 @@ ORDERS = (
     "3,bob,2024-12-31,20",
     "4,,2024-12-31,30",
 )
+FORECAST = ("total", "low", "high", "mean", "median", "expected_orders_12m", "probability_alive")
+FORECAST_ROWS = ("probability_alive", "expected_orders_12m", "expected_orders_12m_low", "expected_orders_12m_high",
+                 "lifetime_value", "lifetime_value_low", "lifetime_value_high")  # fmt: skip
 RULE = '{"field": "orders", "op": ">", "value": 1}'
 
 
@@ -64,6 +69,19 @@ def shell(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 def shop(shell: Shell, csv_file: Callable[..., Path]) -> Shell:
     shell.run("import", csv_file(*ORDERS, name="orders.csv"))
     return shell
+
+
+@pytest.fixture(scope="module")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the sample shop, shared by the tests that only ask."""
+    home = tmp_path_factory.mktemp("sample") / "home"
+    assert cli.main(["--home", str(home), "demo"]) == 0
+    return home
+
+
+@pytest.fixture
+def sample_shop(sample_store: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(sample_store, capsys)
 
 
 def test_an_import_says_what_became_of_every_row(shell: Shell, csv_file: Callable[..., Path]):
@@ -137,15 +155,116 @@ def test_segments_sum_to_the_whole(shop: Shell):
     assert "2 customers with a purchase" in shop.run("segments", "value_class")
 
 
-def test_lifetime_value_comes_with_its_test_and_verdict(shop: Shell):
+def test_lifetime_value_refuses_a_forecast_for_two_customers_and_gives_the_formula(shop: Shell):
     found = shop.json("lifetime-value", "--years", "1", "--discount-rate", "0", "--acquisition-cost", "5")
     assert (found["customers"], found["years"], found["acquisition_cost"]) == (2, 1, 10.0)
-    assert found["total"] == pytest.approx(found["annual_revenue"] - 10)
-    assert set(found["holdout"]) == {"days", "cut", "predicted", "actual", "bias"}
+    assert found["dcf"]["total"] == pytest.approx(found["annual_revenue"] - 10) == pytest.approx(160.5)
+    assert set(found["dcf"]["test"]) >= {"days", "cut", "predicted", "actual", "bias", "usable", "reasons"}
     verdict = found["verdict"]
-    assert verdict["usable"] == (not verdict["reasons"])
-    assert not verdict["usable"]  # two customers carry no verdict
-    assert "test:" in shop.run("lifetime-value")
+    assert (verdict["grade"], verdict["usable"]) == ("refused", False)
+    assert "2 customers bought; a forecast takes at least 500." in verdict["reasons"]
+    assert all(verdict["help"])
+    assert found["unit"] == "week"
+    unknown = ("model", "r", "alpha", "a", "b", "log_likelihood", "holdout", *FORECAST)
+    assert {name: found[name] for name in unknown} == dict.fromkeys(unknown)
+    assert {found["gamma_gamma"][name] for name in ("p", "q", "v", "log_likelihood")} == {None}
+    said = shop.run("lifetime-value")
+    assert "forecast: refused" in said
+    assert "What would help: " in said
+    assert "DCF formula: " in said
+    assert "Expected in 12 months" not in said
+
+
+def test_lifetime_value_by_the_forecast_is_the_sum_of_the_exported_rows(sample_shop: Shell, tmp_path: Path):
+    found = sample_shop.json("lifetime-value")
+    sample_shop.run("customers", "--out", tmp_path / "customers.csv")
+    with (tmp_path / "customers.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    buyers = [row for row in rows if int(row["orders"])]
+
+    assert (found["model"], found["verdict"]["grade"]) == ("bg_nbd", "usable")
+    assert len(buyers) == found["customers"] < len(rows)
+    assert found["total"] == pytest.approx(sum(float(row["lifetime_value"]) for row in buyers), abs=1)
+    assert found["mean"] == pytest.approx(found["total"] / len(buyers), abs=1e-3)
+    assert found["low"] < found["total"] < found["high"]
+    alive = sum(float(row["probability_alive"]) for row in buyers) / len(buyers)
+    assert found["probability_alive"] == pytest.approx(alive, abs=1e-6)
+    orders = sum(float(row["expected_orders_12m"]) for row in buyers) / len(buyers)
+    assert found["expected_orders_12m"] == pytest.approx(orders, abs=1e-6)
+    assert found["dcf"]["total"] == pytest.approx(
+        sum(float(row["dcf_lifetime_value"]) for row in buyers), abs=1
+    )
+    without = [row for row in rows if not int(row["orders"])]
+    assert {row[name] for row in without for name in (*FORECAST_ROWS,)} == {""}
+
+
+def test_lifetime_value_shows_parameters_errors_and_the_holdout_beside_naive_rules(sample_shop: Shell):
+    found = sample_shop.json("lifetime-value", "--model", "pareto_nbd", "--holdout-weeks", "26")
+    assert found["model"] == found["model_asked"] == "pareto_nbd"
+    for name in ("r", "alpha", "s", "beta"):
+        assert 0 < found["standard_errors"][name] < found[name]
+    assert "a" not in found
+    test = found["holdout"]
+    assert (test["weeks"], test["cut"], test["model"]) == (26, "2025-12-30", "pareto_nbd")
+    assert test["bias"] == pytest.approx((test["predicted"] - test["actual"]) / test["actual"])
+    assert test["interval"]["low"] < test["predicted"] < test["interval"]["high"]
+    assert 0.5 < test["correlation"] < 1
+    assert [rule["name"] for rule in test["naive"]] == ["Same as a year before", "Everybody buys the average"]
+    said = sample_shop.run("lifetime-value", "--model", "pareto_nbd")
+    assert "Pareto/NBD, r " in said
+    assert "likely still customers: " in said
+
+
+def test_a_refused_forecast_leaves_its_fields_empty_in_lists_and_files(sample_shop: Shell, tmp_path: Path):
+    early = ("--as-of", "2023-12-31")
+    found = sample_shop.json("lifetime-value", *early)
+    assert {found[name] for name in FORECAST} == {None}
+    for ending in ("csv", "parquet", "xlsx"):
+        sample_shop.run("customers", *early, "--out", tmp_path / f"out.{ending}")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {row[name] for row in csv.DictReader(file) for name in FORECAST_ROWS} == {""}
+    stored = pq.read_table(tmp_path / "out.parquet", columns=list(FORECAST_ROWS))
+    assert all(column.null_count == len(column) for column in stored.columns)
+    rule = '{"field": "lifetime_value", "op": "is_empty"}'
+    everybody = sample_shop.json("export", *early, "--where", rule, "--out", tmp_path / "empty.csv")
+    assert everybody["rows"] == len(stored)
+    assert "No forecast: 459 customers bought" in everybody["definition"]
+
+
+def test_an_audience_may_ask_what_the_forecast_says(sample_shop: Shell, tmp_path: Path):
+    rule = json.dumps(
+        {
+            "all": [
+                {"field": "probability_alive", "op": "between", "value": [0.2, 0.625]},
+                {"field": "lifetime_value", "op": ">", "value": 1000},
+            ]
+        }
+    )
+    answer = sample_shop.json("export", "--where", rule, "--out", tmp_path / "fading.csv")
+    with (tmp_path / "fading.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == answer["rows"] > 0
+    assert all(0.2 <= float(row["probability_alive"]) <= 0.625 for row in rows)
+    assert all(float(row["lifetime_value"]) > 1000 for row in rows)
+    assert answer["definition"].startswith(
+        "Likely still a customer between 20 % and 62.5 % and Lifetime value"
+    )
+    assert "Forecast by BG/NBD, usable." in answer["definition"]
+
+
+@pytest.mark.parametrize("given", [["--margin", "0"], ["--years", "100"], ["--as-of", "2030-01-01"],
+                                   ["--as-of", "2023-07-01"], ["--as-of", "2024-01-31", "--holdout-weeks", "52"]])  # fmt: skip
+def test_what_is_odd_but_possible_gives_numbers_or_null(given: list[str], sample_shop: Shell):
+    written = sample_shop.run("lifetime-value", *given, "--json")
+    assert not re.search(r"NaN|Infinity", written)
+    assert json.loads(written)["verdict"]["grade"] in {"usable", "care", "refused"}
+    assert not re.search(r"\bnan\b|\binf\b", sample_shop.run("lifetime-value", *given))
+
+
+def test_a_day_before_the_data_has_no_lifetime_value(shop: Shell):
+    message, hint = shop.refusal("lifetime-value", "--as-of", "2001-01-01")
+    assert message == "Nobody had bought by 2001-01-01."
+    assert "later as-of day" in hint
 
 
 def test_loyalty_leaves_the_score_open_that_nobody_gave(shop: Shell):
@@ -193,7 +312,15 @@ def test_the_sample_shop_is_loaded_only_when_nothing_ever_was(
         ["undo", "no-such-import"],
         ["segments", "zodiac"],
         ["lifetime-value", "--years", "0"],
+        ["lifetime-value", "--years", "101"],
+        ["lifetime-value", "--discount-rate", "-1"],
         ["lifetime-value", "--discount-rate", "-2"],
+        ["lifetime-value", "--discount-rate", "nan"],
+        ["lifetime-value", "--margin", "1.5"],
+        ["lifetime-value", "--acquisition-cost", "inf"],
+        ["lifetime-value", "--holdout-weeks", "9999"],
+        ["lifetime-value", "--holdout-weeks", "0"],
+        ["lifetime-value", "--model", "foo"],
         ["export", "--out", "list.docx"],
         ["customers", "--out", "list.docx"],
     ],

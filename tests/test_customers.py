@@ -1,13 +1,14 @@
 """The per-customer table, on every engine."""
 
 from datetime import date
+from decimal import Decimal
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.analytics.customers import customer_metrics, order_totals
+from crm.analytics.customers import customer_metrics, order_totals, purchase_histories
 from crm.errors import MissingColumns
 from tests.conftest import order_lines, rows_of
 
@@ -42,6 +43,8 @@ def test_every_metric_of_a_customer_is_what_adding_up_by_hand_gives(frame_of):
         "returns": 1,
         "revenue": 35.0,
         "annual_revenue": 35.0,
+        "purchase_total": 40.0,
+        "repeat_spend": 20.0,  # not the 4.70, which is of the first day too
         "average_order_value": pytest.approx(40 / 3),
         "recency_days": 30,
         "tenure_days": 81,
@@ -51,6 +54,78 @@ def test_every_metric_of_a_customer_is_what_adding_up_by_hand_gives(frame_of):
     assert (cat["orders"], cat["returns"], cat["revenue"]) == (0, 1, -7.0)
     assert cat["first_order_day"] is cat["recency_days"] is cat["average_order_value"] is None
     assert (dot["orders"], dot["returns"], dot["revenue"]) == (0, 1, 0.0)
+    assert [(row["purchase_total"], row["repeat_spend"]) for row in (bob, cat, dot)] == [
+        (100.3, 0.3),
+        (0.0, None),
+        (0.0, None),
+    ]
+
+
+def exact(frame, name):
+    """Return a money column by customer, with every digit."""
+    rows = frame.select("customer_id", name).collect().iter_rows()
+    return {key: getattr(value, "as_py", lambda value=value: value)() for key, value in rows}
+
+
+def test_repeat_spend_is_exact_for_the_largest_amounts_and_for_days_before_1970(frame_of):
+    """Of a largest amount on the first day and of one on a later day, no digit is lost."""
+    most = "99999999999999.9999"
+    lines = order_lines(
+        ("1", "ann", "1969-12-30", most),
+        ("2", "ann", "1969-12-30", most),
+        ("3", "ann", "2024-01-01", "0.0001"),
+        ("R1", "ann", "1969-12-29", "-1"),  # a return before the first purchase is not its day
+        ("4", "bob", "2024-01-01", "0.0001"),
+        ("5", "bob", "2024-01-02", most),
+        ("6", "bob", "2024-01-02", "-1"),  # a return on a purchase day takes nothing off the purchases
+        ("7", "cat", "2024-01-02", "3.5"),
+    )
+
+    metrics = customer_metrics(frame_of(lines), as_of=AS_OF)
+
+    assert exact(metrics, "repeat_spend") == {
+        "ann": Decimal("0.0001"),
+        "bob": Decimal(most),
+        "cat": Decimal(0),
+    }
+    assert exact(metrics, "purchase_total")["ann"] == 2 * Decimal(most) + Decimal("0.0001")
+
+
+def test_customers_of_one_history_are_counted_and_added_up_together(frame_of):
+    """Histories tell purchase days, not orders or money; those who only returned have none."""
+    lines = order_lines(
+        ("1", "ann", "2024-03-01", "10"),
+        ("2", "ann", "2024-03-11", "20.50"),
+        ("3", "bob", "2024-03-01", "1"),
+        ("4", "bob", "2024-03-01", "2"),
+        ("5", "bob", "2024-03-11", "4.25"),
+        ("R1", "bob", "2024-03-20", "-3"),
+        ("6", "cat", "2024-03-01", "7"),
+        ("R2", "dot", "2024-03-01", "-7"),
+    )
+
+    histories = purchase_histories(customer_metrics(frame_of(lines), as_of=AS_OF))
+
+    assert rows_of(histories, by="purchase_days") == [
+        {
+            "purchase_days": 1,
+            "recency_days": 30,
+            "tenure_days": 30,
+            "customers": 1,
+            "repeat_spend": 0.0,
+            "revenue": 7.0,
+            "purchase_total": 7.0,
+        },
+        {
+            "purchase_days": 2,
+            "recency_days": 20,
+            "tenure_days": 30,
+            "customers": 2,
+            "repeat_spend": 24.75,
+            "revenue": 34.75,
+            "purchase_total": 37.75,
+        },
+    ]
 
 
 def test_an_as_of_day_before_all_orders_gives_no_customers(frame_of):
@@ -102,6 +177,28 @@ LINE = st.tuples(
     st.dates(date(2023, 1, 1), date(2024, 3, 31)).map(date.isoformat),
     st.decimals(-100, 100, places=2).map(str),
 )
+
+
+@pytest.mark.slow
+@given(st.lists(LINE, min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_repeat_spend_is_what_the_days_after_the_first_add_up_to(lines):
+    import duckdb
+    import narwhals as nw
+
+    rows = [(order, f"c{int(order) % 3}", day, amount) for order, day, amount in lines]
+    metrics = customer_metrics(nw.from_native(duckdb.connect().from_arrow(order_lines(*rows))), as_of=AS_OF)
+
+    totals, placed = {}, {}
+    for order, customer, day, amount in rows:
+        totals[customer, order] = totals.get((customer, order), 0) + Decimal(amount)
+        placed[customer, order] = min(day, placed.get((customer, order), day))
+    expected = {}
+    for customer, _ in totals:
+        bought = [(placed[key], total) for key, total in totals.items() if key[0] == customer and total > 0]
+        first = min((day for day, _ in bought), default=None)
+        expected[customer] = sum(total for day, total in bought if day > first) if bought else None
+    assert exact(metrics, "repeat_spend") == expected
 
 
 @pytest.mark.slow

@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 
 from crm import schema
+from crm.analytics import backtest, scores
 from crm.analytics.segments import SCHEMES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def generated():
+def generator():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.pages()
+    return module
+
+
+def generated():
+    return generator().pages()
 
 
 @pytest.mark.parametrize("name", ["definitions.md", "settings.md", "cli.md"])
@@ -44,6 +49,44 @@ def test_every_field_and_scheme_is_defined():
 
     assert all(f"`{field.name}`" in text for field in schema.FIELDS)
     assert all(f"`{scheme.name}`" in text for scheme in SCHEMES)
+
+
+def test_the_page_on_forecasts_names_the_limits_that_the_code_has():
+    """A gate that is moved is moved in both."""
+    lines = (ROOT / "docs" / "forecasts.md").read_text(encoding="utf-8").splitlines()
+
+    def row(start):
+        return next(line for line in lines if line.startswith(f"| {start}"))
+
+    assert f"fewer than {backtest.MIN_CUSTOMERS} " in row("Customers with a purchase")
+    assert f"fewer than {backtest.MIN_HISTORY_DAYS} " in row("Days of history")
+    assert f"more than {backtest.MAX_SILENT_DAYS} " in row("Days since the last order")
+    fewest = f"fewer than {backtest.MIN_REPEATERS}, fewer than {backtest.MIN_FREQUENT} "
+    assert fewest in row("Customers with two purchase days")
+    alive = row("Mean probability")
+    assert f"{backtest.NOBODY_LEAVES:.0%}".replace("%", " %") in alive
+    assert f"{backtest.EVERYBODY_LEFT:.0%}".replace("%", " %") in alive
+    bias = row("Bias of orders")
+    assert f"over {backtest.USABLE_BIAS * 100:.0f} %" in bias
+    assert f"over {backtest.TRUSTED_BIAS * 100:.0f} %" in bias
+    spend = row("Correlation of repeat purchases")
+    assert f"over {backtest.CARE_CORRELATION:.2f}" in spend
+    assert f"over {backtest.TRUSTED_CORRELATION:.2f}" in spend
+    text = " ".join(lines)
+    assert f"log-likelihood by more than {backtest.CLEARLY_LIKELIER:g}" in text
+    assert f"{backtest.MIN_HOLDOUT_WEEKS} to {backtest.MAX_HOLDOUT_WEEKS}" in text
+    assert f"{scores.FEW_CUSTOMERS:,} customers" in text
+    assert f"{scores.LEVEL * 100:.0f} % intervals" in text
+
+
+def test_every_key_of_lifetime_value_as_json_is_documented():
+    listed = " ".join(f"{keys} {meaning}" for keys, meaning in generator().LIFETIME_VALUE_JSON.items())
+    source = (ROOT / "crm" / "cli.py").read_text(encoding="utf-8")
+    body = source[source.index("def _lifetime_value(") : source.index("def _lifetime_value_lines(")]
+
+    keys = set(re.findall(r'^\s+"([a-z_0-9]+)":', body, re.M))
+    assert len(keys) > 30
+    assert {key for key in keys if not re.search(rf"\b{key}\b", listed)} == set()
 
 
 def test_every_direct_requirement_says_why_it_is_there():

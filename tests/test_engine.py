@@ -4,14 +4,17 @@ from datetime import date
 from decimal import Decimal
 
 import narwhals as nw
+import pyarrow as pa
 import pytest
 
+from crm.analytics.customers import customer_metrics
 from crm.analytics.lifetime_value import Assumptions
+from crm.analytics.profiles import SCORES, Scores
 from crm.analytics.segments import SCHEMES, Bands
 from crm.engine import KEPT_TABLES, DuckDBEngine, open_engine
 from crm.errors import UnsafeSetting
 from crm.records.contacts import delete_contact, save_contact
-from crm.schema import FIELDS
+from crm.schema import FIELD, FIELDS
 from crm.settings import load_settings
 from crm.workbench import Workbench
 
@@ -79,6 +82,133 @@ def test_lifetime_value_takes_the_contacts_own_cost_before_the_default(shop):
     assert float(customers["bob"]["dcf_lifetime_value"]) == pytest.approx(5.0 / 1.25 - 1)
 
 
+FORECAST_FIELDS = ("probability_alive", "expected_orders_12m", "lifetime_value_low", "lifetime_value")
+
+
+def scores(key="model", *, alive=0.5):
+    """Scores of ann's history and of another that nobody has; bob's is not known to them."""
+    rows = [
+        {
+            **dict.fromkeys(SCORES.names, 0),
+            "purchase_days": days,
+            "recency_days": 30,
+            "tenure_days": tenure,
+            "probability_alive": alive,
+            "expected_orders_12m": 1.5,
+            "value_0": 10,
+            "value_1": 2,
+            "low_1": 1,
+            "high_1": 4,
+            "deviation_0": 3,
+            "loading_1_0": 7,
+            "loading_7_1": -1,
+        }
+        for days, tenure in ((2, 81), (9, 99))
+    ]
+    return Scores(key, pa.Table.from_pylist(rows, SCORES))
+
+
+def test_forecasts_are_empty_numbers_without_scores(shop):
+    customers = shop.engine.customers(as_of=AS_OF)
+    ann = by_customer(shop)["ann"]
+
+    assert [ann[name] for name in FORECAST_FIELDS] == [None] * len(FORECAST_FIELDS)
+    assert {customers.collect_schema()[name] for name in FORECAST_FIELDS} == {nw.Float64()}
+
+
+def test_lifetime_value_is_what_is_expected_less_what_the_customer_cost(shop):
+    """ann spent 20 on her second day and cost 3.5; the general cost of 1 is not hers."""
+    assumptions = Assumptions(acquisition_cost=1)
+    customers = by_customer(shop, scores=scores(), assumptions=assumptions)
+
+    ann = customers["ann"]
+    assert (ann["probability_alive"], ann["expected_orders_12m"]) == (0.5, 1.5)
+    values = ("lifetime_value", "lifetime_value_low", "lifetime_value_high")
+    assert [ann[name] for name in values] == [50 - 3.5, 20 - 3.5, 80 - 3.5]
+    assert list(ann) == [field.name for field in FIELDS]
+    for name in ("bob", "cat", "dot", "eve"):
+        assert [customers[name][field] for field in FORECAST_FIELDS] == [None] * len(FORECAST_FIELDS)
+
+
+def test_what_sums_of_lifetime_values_are_made_of_stands_beside_them(shop):
+    table = shop.engine.valued(as_of=AS_OF, scores=scores(), assumptions=Assumptions(acquisition_cost=1))
+    rows = {row["customer_id"]: row for row in shop.engine.batches(table).read_all().to_pylist()}
+
+    parts = {name: value for name, value in rows["ann"].items() if name not in FIELD}
+    assert parts == {
+        "future_value": 50,
+        "value_deviation": 3,
+        "cost": 3.5,
+        "loading_1": 7,
+        **{f"loading_{number}": 0 for number in range(2, 7)},
+        "loading_7": -20,
+    }
+    assert (rows["bob"]["future_value"], rows["bob"]["cost"]) == (None, 1)
+    without = shop.engine.batches(shop.engine.valued(as_of=AS_OF)).read_all()
+    assert without.column_names == [*(field.name for field in FIELDS), *parts]
+    assert without["future_value"].null_count == len(without) == 5
+
+
+def test_forecasts_stay_where_contacts_are_edited(shop):
+    """After one edit, and after edits of most customers: the cost is the contact's, the rest the model's."""
+    by_customer(shop, scores=scores())
+    with shop.records.write() as session:
+        save_contact(session, customer_id="ann", values={"acquisition_cost": "8"}, actor="test")
+
+    after_one = by_customer(shop, scores=scores())
+    with shop.records.write() as session:
+        for name in ("ann", "bob", "cat", "fay"):
+            save_contact(session, customer_id=name, values={"acquisition_cost": "9"}, actor="test")
+    after_all = by_customer(shop, scores=scores())
+
+    assert (after_one["ann"]["lifetime_value"], after_one["ann"]["probability_alive"]) == (42, 0.5)
+    assert (after_all["ann"]["lifetime_value"], after_all["ann"]["probability_alive"]) == (41, 0.5)
+    assert [after_all[name]["lifetime_value"] for name in ("bob", "cat", "fay")] == [None] * 3
+    assert sorted(after_all) == ["ann", "bob", "cat", "dot", "eve", "fay"]
+
+
+def test_scores_of_several_models_stand_side_by_side_over_purchases_computed_once(shop, monkeypatch):
+    computed = []
+
+    def counted(orders, *, as_of):
+        computed.append(as_of)
+        return customer_metrics(orders, as_of=as_of)
+
+    monkeypatch.setattr("crm.engine.customer_metrics", counted)
+    monkeypatch.setattr("crm.engine.MESSAGE_ROWS", 1)
+    shop.engine.count(shop.engine.histories(as_of=AS_OF))
+
+    found = [
+        by_customer(shop, scores=known)["ann"]["probability_alive"]
+        for known in (scores("a", alive=0.25), None, scores("b", alive=0.75), scores("a", alive=0.25))
+    ]
+    elsewhere = by_customer(shop, scores=scores("a", alive=0.25), bands=Bands(regions={"Capital": ("北京",)}))
+
+    assert found == [0.25, None, 0.75, 0.25]
+    assert (elsewhere["ann"]["region"], elsewhere["ann"]["probability_alive"]) == ("Capital", 0.25)
+    assert computed == [AS_OF]
+
+
+def test_scores_of_nobody_give_no_forecast(shop):
+    customers = by_customer(shop, scores=Scores("empty", SCORES.empty_table()))
+
+    assert [row["probability_alive"] for row in customers.values()] == [None] * 5
+
+
+def test_histories_are_those_of_the_customers_with_a_purchase(shop):
+    """ann: 10 Jan and 1 Mar, 35.30; bob: 1 Feb, 7.00 of which 2.00 went back; cat only returned."""
+    rows = shop.engine.batches(shop.engine.histories(as_of=AS_OF)).read_all().to_pylist()
+
+    assert sorted(tuple(row.values()) for row in rows) == [
+        (1, 59, 59, 1, Decimal(0), Decimal(5), Decimal(7)),
+        (2, 30, 81, 1, Decimal(20), Decimal("35.3"), Decimal("35.3")),
+    ]
+    assert list(rows[0]) == [
+        *("purchase_days", "recency_days", "tenure_days", "customers"),
+        *("repeat_spend", "revenue", "purchase_total"),
+    ]
+
+
 def test_an_edit_a_deletion_and_a_new_contact_reach_the_table(shop):
     """After the first question; the table follows the records, it is not made anew."""
     before = by_customer(shop)
@@ -141,10 +271,14 @@ def test_only_so_many_tables_are_kept(workbench, csv_file, monkeypatch):
     counts = [
         engine.count(engine.customers(as_of=date(2024, month, 28))) for month in (1, 2, 3, 4, 5, 6, 7, 8, 1)
     ]
+    for number in range(KEPT_TABLES + 2):
+        engine.customers(as_of=date(2024, 1, 28), scores=scores(f"model {number}"))
 
     assert counts == [1, 3, 3, 3, 3, 3, 3, 3, 1]
     tables = engine.collect(engine._named_table("duckdb_tables").select(name=nw.col("table_name")))
-    assert sum(name.startswith("profiles_") for name in tables["name"]) <= KEPT_TABLES
+    for kind in ("profiles_", "purchases_", "answers_"):
+        assert 0 < sum(name.startswith(kind) for name in tables["name"]) <= KEPT_TABLES
+    assert not any(name.startswith(("scores_", "metrics_")) for name in tables["name"])
 
 
 def test_a_question_built_before_its_table_went_out_of_use_is_still_answered(workbench, csv_file):

@@ -12,6 +12,8 @@ LEVELS: list[set[str]] = [
     {"crm", "crm.errors", "crm.schema", "crm.settings", "crm.logs", "crm.formulas"},
     {"crm.lake", "crm.records", "crm.analytics", "crm.audiences"},
     {"crm.engine"},
+    {"crm.forecasting"},
+    {"crm.valuation"},
     {"crm.imports"},
     {"crm.theme", "crm.charts", "crm.exports", "crm.sample"},
     {"crm.workbench"},

@@ -5,11 +5,20 @@ from decimal import Decimal
 
 import narwhals as nw
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm import schema
-from crm.analytics.profiles import answers, customer_profiles
+from crm.analytics.profiles import (
+    ASSUMED,
+    FORECASTS,
+    SCORES,
+    Scores,
+    answers,
+    customer_profiles,
+    with_forecasts,
+)
 from crm.analytics.rfm import rfm
 from crm.analytics.segments import SCHEMES, Bands, segment_summary, value_classes
 from crm.analytics.tables import day_number
@@ -177,7 +186,7 @@ def test_without_a_contact_every_contact_scheme_is_unknown(frame_of):
 def test_the_columns_are_those_of_the_schema_with_their_types(frame_of):
     found = profiles(frame_of, LINES, ANSWERS, KNOWN).collect_schema()
 
-    assert found.names() == [field.name for field in schema.FIELDS if field.name != "dcf_lifetime_value"]
+    assert found.names() == [field.name for field in schema.FIELDS if field.name not in ASSUMED]
     kinds = {
         "text": nw.String,
         "integer": nw.Int64,
@@ -215,6 +224,65 @@ def test_bands_move_the_segments_of_the_profile(frame_of):
     )
 
     assert (row["purchase_power"], row["age_group"], row["region"]) == ("B", "Senior", "Capital")
+
+
+# Forecasts
+
+
+def scores(*rows):
+    """Return scores of (history, probability alive, coefficients of the value); the other columns hold 0."""
+    empty = dict.fromkeys(SCORES.names, 0)
+    return Scores(
+        "test",
+        pa.Table.from_pylist(
+            [
+                {
+                    **empty,
+                    **dict(zip(("purchase_days", "recency_days", "tenure_days"), history, strict=True)),
+                    "probability_alive": alive,
+                    "value_0": value[0],
+                    "value_1": value[1],
+                    "loading_7_0": 1,
+                    "loading_7_1": -1,
+                }
+                for history, alive, value in rows
+            ],
+            SCORES,
+        ),
+    )
+
+
+def test_a_forecast_is_that_of_the_history_and_grows_with_repeat_spend(frame_of):
+    lines = order_lines(
+        ("1", "ann", "2024-03-01", "10"),
+        ("2", "ann", "2024-03-11", "20.50"),
+        ("3", "bob", "2024-03-01", "1"),
+        ("4", "bob", "2024-03-11", "4"),
+        ("5", "cat", "2024-03-01", "7"),  # a history that the scores do not know
+        ("R1", "dot", "2024-03-01", "-7"),  # no history at all
+    )
+    known = scores(((2, 20, 30), 0.75, (100.0, 2.0)), ((1, 0, 0), 0.5, (1.0, 0.0)))
+
+    rows = rows_of(with_forecasts(rfm(frame_of(lines), as_of=AS_OF), frame_of(known.rows)))
+
+    found = [
+        (row["customer_id"], row["probability_alive"], row["future_value"], row["loading_7"]) for row in rows
+    ]
+    assert found == [
+        ("ann", 0.75, 141.0, -19.5),
+        ("bob", 0.75, 108.0, -3.0),
+        ("cat", None, None, None),
+        ("dot", None, None, None),
+    ]
+    assert list(rows[0])[-len(FORECASTS) :] == list(FORECASTS)
+
+
+def test_scores_of_other_columns_are_refused():
+    right = scores(((1, 0, 0), 0.5, (1.0, 0.0))).rows
+
+    assert Scores("a", right.select(sorted(right.column_names))).rows.equals(right)
+    with pytest.raises(KeyError, match="deviation_0"):
+        Scores("a", right.drop_columns("deviation_0"))
 
 
 # Answers

@@ -1,6 +1,7 @@
 """The per-customer table: what each customer bought, when first, when last, for how much."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import narwhals as nw
@@ -8,6 +9,9 @@ import narwhals as nw
 from crm.analytics.tables import day_expr, day_number, divide, require, table_function
 
 YEAR_DAYS = 365
+
+_DAY_STEP = Decimal(10**18)
+"""More money than anybody spends in a day: ten thousand of the largest amounts that the lake holds."""
 
 
 @table_function
@@ -33,8 +37,9 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
     From one row per order line: order_id, customer_id, day, amount.
     To one row per customer with an order line: customer_id, first_order_day and last_order_day (of
     purchases; empty for somebody who only returned), orders, purchase_days, returns, revenue and
-    annual_revenue (money, returns included), average_order_value (money, purchases only), recency_days,
-    tenure_days (days), lifecycle_years (years of 365 days).
+    annual_revenue (money, returns included), purchase_total (money, purchases only), repeat_spend (money:
+    that of the purchase days after the first; empty for somebody who only returned), average_order_value
+    (money, purchases only), recency_days, tenure_days (days), lifecycle_years (years of 365 days).
 
     Sums are made order by order, then day by day: counting the days of a day-level table costs less
     than a distinct count over orders and gives the same number.
@@ -62,6 +67,7 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
             is_purchase_day=bought.cast(nw.Int64),
             annual=nw.when(nw.col("day") > last - YEAR_DAYS).then(nw.col("revenue")),
         )
+        .with_columns(day_and_total=day_and_total())
         .group_by("customer_id")
         .agg(
             first_day=nw.col("purchase_day").min(),
@@ -72,6 +78,7 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
             revenue=nw.col("revenue").sum(),
             annual_revenue=nw.col("annual").sum(),
             purchase_total=nw.col("purchase_total").sum(),
+            first_day_and_total=nw.col("day_and_total").min(),
         )
         .select(
             "customer_id",
@@ -82,6 +89,8 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
             (nw.col("all_orders").cast(nw.Int64) - nw.col("orders").cast(nw.Int64)).alias("returns"),
             "revenue",
             "annual_revenue",
+            "purchase_total",
+            repeat_spend().alias("repeat_spend"),
             nw.when(nw.col("orders") > 0)
             .then(divide(nw.col("purchase_total").cast(nw.Float64), nw.col("orders").cast(nw.Float64)))
             .alias("average_order_value"),
@@ -92,6 +101,51 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
     )
 
 
+def day_and_total() -> nw.Expr:
+    """Return purchase_day × a large step + purchase_total: of a customer's days, the first has the least.
+
+    So that no engine has to sort, or to join, for what a first day brought; exact, because decimals are.
+    """
+    return _stepped(nw.col("purchase_day")) + nw.col("purchase_total").cast(nw.Decimal(22, 4))
+
+
+def repeat_spend() -> nw.Expr:
+    """Return the money of the purchase days after the first.
+
+    From one row per customer: purchase_total (money), first_day (day number) and first_day_and_total (the
+    least `day_and_total`).
+    """
+    # Cast before the subtraction: Arrow has no decimals of more than 38 digits, not even on the way.
+    first = (nw.col("first_day_and_total") - _stepped(nw.col("first_day"))).cast(nw.Decimal(22, 4))
+    return nw.col("purchase_total").cast(nw.Decimal(32, 4)) - first
+
+
+def _stepped(day: nw.Expr) -> nw.Expr:
+    return day.cast(nw.Int32) * nw.lit(_DAY_STEP)
+
+
 def with_purchase(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Return the customers who have bought at least once: those every scheme puts in a segment."""
     return customers.filter(nw.col("orders") > 0)
+
+
+@table_function
+def purchase_histories(customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the distinct histories of purchases, and how many customers share each.
+
+    From one row per customer, of `customer_metrics`.
+    To one row per distinct purchase_days, recency_days, tenure_days (days) among the customers with a
+    purchase: those three, customers, and of these customers together repeat_spend, revenue and
+    purchase_total (money).
+    """
+    return (
+        with_purchase(customers)
+        .group_by("purchase_days", "recency_days", "tenure_days")
+        .agg(
+            customers=nw.len(),
+            repeat_spend=nw.col("repeat_spend").sum(),
+            revenue=nw.col("revenue").sum(),
+            purchase_total=nw.col("purchase_total").sum(),
+        )
+        .with_columns(nw.col("customers").cast(nw.Int64))
+    )

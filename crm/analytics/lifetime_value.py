@@ -1,13 +1,17 @@
-"""Lifetime value by discounted cash flow: flat annual revenue, discounted yearly, less acquisition cost."""
+"""Lifetime value by discounted cash flow, less acquisition cost: of flat revenue, and of what a model expects."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 
-from crm.analytics.tables import day_number
+from crm.analytics.customers import YEAR_DAYS, order_totals
+from crm.analytics.tables import day_number, table_function
 from crm.errors import InvalidValue
+from crm.schema import BLANKS
 
 MAX_YEARS = 100
 
@@ -17,16 +21,23 @@ TRUSTED_BIAS = 0.20
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a DCF lifetime value rests on, all set by the user.
+    """What a lifetime value rests on, by the DCF formula or by a forecast, all set by the user.
 
     years: horizon n, whole years. discount_rate: d, per year, 0.10 is 10 %. margin: share of revenue
     that is profit. acquisition_cost: money spent to win a customer whose contact states no cost.
+    channel_costs: the same by the contact's acquisition channel, each channel once; it comes before the
+    general one. Spaces around a channel and its letters' case do not matter. model, holdout_weeks: which
+    forecast: one of btyd.MODELS or "auto", and how many weeks it is tested on; by default the last
+    quarter of the history.
     """
 
     years: int = 3
     discount_rate: float = 0.10
     margin: float = 1.0
     acquisition_cost: float = 0.0
+    channel_costs: tuple[tuple[str, float], ...] = ()
+    model: str = "auto"
+    holdout_weeks: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.years <= MAX_YEARS or int(self.years) != self.years:
@@ -48,13 +59,36 @@ class Assumptions:
                 f"The acquisition cost is {_signed(f'{self.acquisition_cost:,.2f}')}.",
                 "Choose an amount of 0 or more, below 1,000 billion.",
             )
+        seen: set[str] = set()
+        for channel, cost in self.channel_costs:
+            if not (key := channel_key(channel)):
+                raise InvalidValue(
+                    "An acquisition cost names no channel.",
+                    "Name the channel, or take the line out; the general cost is for contacts without one.",
+                )
+            if key in seen:
+                raise InvalidValue(
+                    f"The channel “{channel.strip()}” has more than one acquisition cost.",
+                    "Keep one of them.",
+                )
+            seen.add(key)
+            if not 0 <= cost < 1e12:
+                raise InvalidValue(
+                    f"The acquisition cost of the channel “{channel.strip()}” is {_signed(f'{cost:,.2f}')}.",
+                    "Choose an amount of 0 or more, below 1,000 billion.",
+                )
 
     def sentence(self) -> str:
         """Return the assumptions in words, such as “Lifetime value: 3 years at 10 % a year, margin 100 %”."""
-        cost = f", acquisition cost {self.acquisition_cost:,.2f} where a contact states none"
+        general = f"{self.acquisition_cost:,.2f}"
+        costs = [general] if self.acquisition_cost else []
+        if self.channel_costs:
+            listed = "; ".join(f"{channel.strip()} {cost:,.2f}" for channel, cost in self.channel_costs)
+            costs = [f"by channel ({listed}; any other {general})"]
+        cost = "".join(f", acquisition cost {words} where a contact states none" for words in costs)
         return (
             f"Lifetime value: {self.years} year{'s' if self.years > 1 else ''} at {self.discount_rate * 100:.10g} % "
-            f"a year, margin {self.margin * 100:.10g} %{cost if self.acquisition_cost else ''}"
+            f"a year, margin {self.margin * 100:.10g} %{cost}"
         )
 
     @property
@@ -62,21 +96,63 @@ class Assumptions:
         """Σ_{t=1..n} 1 ÷ (1 + d)^t: what 1 of profit a year is worth today."""
         return sum((1 + self.discount_rate) ** -t for t in range(1, self.years + 1))
 
+    def retained_annuity(self, retention: float) -> float:
+        """Σ_{t=1..n} r^t ÷ (1 + d)^t: the annuity where only the share r of profit is left each year."""
+        return sum((retention / (1 + self.discount_rate)) ** t for t in range(1, self.years + 1))
+
 
 def _signed(number: str) -> str:
     return number.replace("-", "−")
+
+
+def channel_key(channel: str) -> str:
+    """Return a channel's name as channels are compared: without blanks around it, in lower case."""
+    return channel.strip(BLANKS).lower()
+
+
+def acquisition_cost_of(assumptions: Assumptions) -> nw.Expr:
+    """Return what winning the customer cost, in money.
+
+    From acquisition_cost (the contact's own) and, where `assumptions` name channels, channel (where the
+    customer came from): the own cost, else that of the channel, else the general one.
+    """
+    cost = nw.lit(float(assumptions.acquisition_cost))
+    channel = nw.col("channel").str.strip_chars(BLANKS).str.to_lowercase()
+    for name, known in assumptions.channel_costs:
+        cost = nw.when(channel == channel_key(name)).then(nw.lit(float(known))).otherwise(cost)
+    return nw.coalesce(nw.col("acquisition_cost").cast(nw.Float64), cost)
+
+
+def channel_costs_as_json(costs: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    """Return acquisition costs by channel as a JSON object, channel → money per customer."""
+    return {channel.strip(BLANKS): float(cost) for channel, cost in costs}
+
+
+def channel_costs_from(stored: Any) -> tuple[tuple[str, float], ...]:
+    """Return the acquisition costs that a JSON object of channel → money describes, by channel.
+
+    Nothing stored is no cost. The database may give the channels in any order, so they are sorted here:
+    equal tables make equal assumptions. Raises InvalidValue for what is no such object.
+    """
+    if stored is None:
+        return ()
+    if not isinstance(stored, Mapping) or any(
+        isinstance(cost, bool) or not isinstance(cost, int | float) for cost in stored.values()
+    ):
+        raise InvalidValue(
+            "The stored acquisition costs are not amounts by channel.", "Enter them again on the settings."
+        )
+    return tuple(sorted((str(channel), float(cost)) for channel, cost in stored.items()))
 
 
 def dcf_lifetime_value(assumptions: Assumptions) -> nw.Expr:
     """Return Σ_{t=1..n} annual revenue × margin ÷ (1 + d)^t − acquisition cost, in money.
 
     From annual_revenue (revenue of the 365 days up to the as-of day, taken as flat) and
-    acquisition_cost (the contact's own; where empty, that of `assumptions`). The first year is already
-    discounted once.
+    what `acquisition_cost_of` needs. The first year is already discounted once.
     """
     factor = assumptions.margin * assumptions.annuity
-    cost = nw.col("acquisition_cost").cast(nw.Float64).fill_null(assumptions.acquisition_cost)
-    return nw.col("annual_revenue").cast(nw.Float64) * factor - cost
+    return nw.col("annual_revenue").cast(nw.Float64) * factor - acquisition_cost_of(assumptions)
 
 
 def value_bins(value: nw.Expr, *, low: float, width: float, bins: int) -> nw.Expr:
@@ -108,7 +184,7 @@ class FlatRevenueTest:
         change = "" if self.bias is None else f" ({self.bias:+.1%})"
         return (
             f"Told on {self.cut.isoformat()}, the rule would have predicted {self.predicted:,.0f} for the "
-            f"{self.days} days after it, from the {self.customers:,} customers known by then; "
+            f"{self.days} days after it, from the {self.customers:,} customer{'' if self.customers == 1 else 's'} known by then; "
             f"it was {self.actual:,.0f}{change}."
         )
 
@@ -171,3 +247,260 @@ def flat_revenue_halves(orders: nw.LazyFrame[Any], *, cut: date, days: int) -> n
         )
         .with_columns(nw.col("customers").fill_null(0))
     )
+
+
+# How many customers leave
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How many of the customers who bought in the `days` up to `cut` bought again in the `days` after.
+
+    `reasons` is not empty when the history cannot tell, and then there is no rate.
+    """
+
+    cut: date | None
+    days: int
+    customers: int
+    kept: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        """Kept ÷ customers, over `days`; nothing where nobody bought."""
+        return None if self.reasons or not self.customers else self.kept / self.customers
+
+    @property
+    def rate(self) -> float | None:
+        """The share that a year keeps: over a shorter window, as if every such window kept the same share.
+
+        That makes too little of customers who buy more rarely than the window is long.
+        """
+        return None if self.share is None or not self.days else self.share ** (YEAR_DAYS / self.days)
+
+    def sentence(self) -> str:
+        """Return the outcome in words, or why there is none."""
+        if self.reasons:
+            return " ".join(self.reasons)
+        if self.cut is None or self.share is None or self.rate is None:
+            return "Nobody bought in the period that retention is counted from."
+        yearly = (
+            ""
+            if self.days == YEAR_DAYS
+            else f"; a year at that pace keeps {self.rate:.0%}, and more where customers buy more rarely than "
+            f"every {self.days} days"
+        )
+        return (
+            f"Of the {self.customers:,} customers who bought in the {self.days} days up to "
+            f"{self.cut.isoformat()}, {self.kept:,} ({self.share:.0%}) bought again in the {self.days} days "
+            f"after{yearly}."
+        )
+
+
+@table_function
+def yearly_retention(orders: nw.LazyFrame[Any], *, cut: date, days: int) -> nw.LazyFrame[Any]:
+    """Return how many customers came back after `cut`; `Retention` makes a yearly rate of it.
+
+    From one row per order line: order_id, customer_id, day, amount.
+    To one row: customers (with a purchase in the `days` up to `cut`), kept (of those, with a purchase in
+    the `days` after it).
+    """
+    middle = day_number(cut)
+    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=cut + timedelta(days=days))
+    purchases = totals.filter((nw.col("total") > 0) & (nw.col("day") > middle - days))
+    return (
+        purchases.with_columns(
+            before=(nw.col("day") <= middle).cast(nw.Int64), after=(nw.col("day") > middle).cast(nw.Int64)
+        )
+        .group_by("customer_id")
+        .agg(before=nw.col("before").max(), after=nw.col("after").max())
+        .with_columns(kept=nw.col("before") * nw.col("after"))
+        .select(customers=nw.col("before").sum(), kept=nw.col("kept").sum())
+        .with_columns(nw.col("customers", "kept").fill_null(0).cast(nw.Int64))
+    )
+
+
+# From the flat formula to the model, and what moves the model's total
+
+
+def value_of_years(assumptions: Assumptions, model_years: Sequence[float], acquisition_cost: float) -> float:
+    """Return Σ_{t=1..n} revenue of year t × margin ÷ (1 + d)^t − acquisition cost, in money.
+
+    `model_years` are the revenues expected of year 1, 2, …, before margin and discount, n of them or
+    more; `acquisition_cost` is that of all customers together.
+    """
+    return math.fsum(_present(assumptions, model_years)) - acquisition_cost
+
+
+def _present(assumptions: Assumptions, revenues: Sequence[float]) -> list[float]:
+    """Return what the revenue of each year of the horizon is worth today, after margin."""
+    if len(revenues) < assumptions.years:
+        raise ValueError(f"{len(revenues)} years are expected, {assumptions.years} are asked for.")
+    growth = 1 + assumptions.discount_rate
+    return [revenues[t - 1] * assumptions.margin * growth**-t for t in range(1, assumptions.years + 1)]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bar of the bridge: a total, or a `change` (money) to the total before, and why."""
+
+    name: str
+    change: float
+    kind: Literal["total", "change"]
+    why: str
+
+
+def bridge(
+    assumptions: Assumptions,
+    *,
+    annual_revenue: float,
+    retention: float | None,
+    model_years: Sequence[float],
+    acquisition_cost: float,
+) -> tuple[Step, ...]:
+    """Return the steps from the DCF formula to the model's lifetime value, for all customers together.
+
+    `annual_revenue` is that of the last 365 days, of the customers with a purchase; `retention` the
+    share of them that a year keeps, or nothing where it is not known: then no step says so and the next
+    one starts from flat revenue. `model_years` and `acquisition_cost` as `value_of_years` takes them.
+    The first total and the changes add up to the last total, to the last digit.
+    """
+    years = range(1, assumptions.years + 1)
+    kept = 1.0 if retention is None else retention
+    flat = [annual_revenue for _ in years]
+    leaving = [annual_revenue * kept**t for t in years]
+    first = [model_years[0] * kept ** (t - 1) for t in years]
+    model = list(model_years[: assumptions.years])
+    paths = (flat, leaving, first, model)
+    start, left, begun, end = _on_one_grid(
+        [value_of_years(assumptions, path, acquisition_cost) for path in paths]
+    )
+    n = assumptions.years
+    span = "1 year" if n == 1 else f"{n} years"
+    terms = (
+        f"at a margin of {assumptions.margin * 100:.10g} % and {assumptions.discount_rate * 100:.10g} % a year, "
+        f"less {_money(acquisition_cost)} for winning the customers."
+    )
+    steps = [
+        Step(
+            "DCF, flat revenue",
+            start,
+            "total",
+            f"Revenue of the last 365 days, {_money(annual_revenue)}, comes again every year for {span}, {terms}",
+        )
+    ]
+    if retention is not None:
+        steps.append(
+            Step(
+                "Customers leave",
+                left - start,
+                "change",
+                f"A year keeps {retention:.0%} of the customers who buy, so {_money(annual_revenue)} a year "
+                f"become {_money(leaving[0])} in the first"
+                + (f" and {_money(leaving[-1])} in year {n}." if n > 1 else "."),
+            )
+        )
+    before = f"last year's revenue{'' if retention is None else ' and retention'}"
+    steps.append(
+        Step(
+            "First year by the model",
+            begun - left,
+            "change",
+            f"The model expects {_money(model[0])} in the first year; {before} "
+            f"{'gives' if retention is None else 'give'} {_money(leaving[0])}.",
+        )
+    )
+    if n > 1:
+        same = "the same every year" if retention is None else f"{retention:.0%} kept every year"
+        steps.append(
+            Step(
+                "Later years by the model",
+                end - begun,
+                "change",
+                f"After the first year the model expects {_money(math.fsum(model[1:]))}; "
+                f"{same} would give {_money(math.fsum(first[1:]))}.",
+            )
+        )
+    steps.append(
+        Step(
+            "Lifetime value by the model",
+            end,
+            "total",
+            f"The model expects {_money(math.fsum(model))} in {span}, {terms}",
+        )
+    )
+    return tuple(steps)
+
+
+def _on_one_grid(amounts: Sequence[float]) -> list[float]:
+    """Return the amounts rounded to a common power of two, so that their differences are exact.
+
+    It is twice the distance of floats at the largest of them: no difference needs more digits than a
+    float has, and nothing that could be read on a page is lost.
+    """
+    step = 2 * math.ulp(max(map(abs, amounts)))
+    return [round(amount / step) * step for amount in amounts]
+
+
+def _money(amount: float) -> str:
+    return _signed(f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}")
+
+
+@dataclass(frozen=True)
+class Swing:
+    """What one factor does to the total: the lower and the higher total, and what makes each of them."""
+
+    factor: str
+    low: float
+    high: float
+    low_label: str
+    high_label: str
+
+    @property
+    def width(self) -> float:
+        """High − low, in money."""
+        return self.high - self.low
+
+
+def tornado(
+    assumptions: Assumptions,
+    *,
+    model_years: Sequence[float],
+    acquisition_cost: float,
+    interval: tuple[float, float] | None = None,
+) -> list[Swing]:
+    """Return how far each factor alone moves the model's lifetime value, widest first.
+
+    Discount rate ± 5 points, horizon ± 1 year, margin ± 10 points (each as far as its range goes),
+    acquisition cost ± 20 %, spend per order ± 10 %, and customers' purchasing: the `interval` of the
+    total that the model itself gives. `model_years` and `acquisition_cost` as `value_of_years` takes
+    them; the horizon grows only where a year n + 1 is expected. A factor that moves nothing is left out.
+    """
+
+    def total(spend: float = 1.0, cost: float = 1.0, **changed: Any) -> float:
+        years = [revenue * spend for revenue in model_years]
+        return value_of_years(replace(assumptions, **changed), years, acquisition_cost * cost)
+
+    rates = [min(max(assumptions.discount_rate + points, 0.0), 1.0) for points in (-0.05, 0.05)]
+    margins = [min(max(assumptions.margin + points, 0.0), 1.0) for points in (-0.10, 0.10)]
+    longest = min(MAX_YEARS, len(model_years), assumptions.years + 1)
+    spans = [max(1, assumptions.years - 1), max(longest, assumptions.years)]
+    ends: list[tuple[str, list[tuple[float, str]]]] = [
+        ("Discount rate", [(total(discount_rate=rate), f"{rate * 100:.10g} % a year") for rate in rates]),
+        ("Horizon", [(total(years=n), "1 year" if n == 1 else f"{n} years") for n in spans]),
+        ("Margin", [(total(margin=margin), f"{margin * 100:.10g} %") for margin in margins]),
+        (
+            "Acquisition cost",
+            [(total(cost=part), _money(acquisition_cost * part)) for part in (0.8, 1.2)],
+        ),
+        ("Spend per order", [(total(spend=0.9), "10 % less"), (total(spend=1.1), "10 % more")]),
+    ]
+    if interval is not None:
+        low, high = interval
+        ends.append(("Customers' purchasing", [(low, "fewer orders"), (high, "more orders")]))
+    swings = []
+    for factor, pair in ends:
+        (low, low_label), (high, high_label) = sorted(pair, key=lambda end: end[0])
+        if high > low:
+            swings.append(Swing(factor, low, high, low_label, high_label))
+    return sorted(swings, key=lambda swing: -swing.width)

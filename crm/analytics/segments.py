@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 
 from crm.analytics import rfm
 from crm.analytics.customers import with_purchase
@@ -141,6 +142,14 @@ def find_scheme(name: str) -> Scheme:
         f"There is no scheme called {name!r}.",
         "Choose one of " + ", ".join(scheme.name for scheme in SCHEMES) + ".",
     )
+
+
+def in_order(rows: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
+    """Return rows with a `segment` in the scheme's own order, those it does not list last, by name."""
+    known = list(scheme.segments)
+    names = [*known, *sorted(set(rows["segment"]) - set(known))]
+    place = {name: number for number, name in enumerate(names)}
+    return rows.sort_values("segment", key=lambda column: column.map(place)).reset_index(drop=True)
 
 
 def meaning_of(scheme: Scheme, bands: Bands) -> str:

@@ -327,3 +327,42 @@ class SettingsValue(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Any | None] = mapped_column(Document)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Forecast(Base):
+    """A forecast as it was computed, so that yesterday's numbers can be shown again.
+
+    It rests on what was asked (`as_of`, the `model`, which may be “auto”, and the holdout in weeks, where
+    one was given) and on `orders_version`, the version of the lake's orders. Each is kept once.
+    """
+
+    __tablename__ = "forecasts"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    made_at: Mapped[datetime] = mapped_column(default=now)
+    orders_version: Mapped[int] = mapped_column(BigInteger)
+    as_of: Mapped[date]
+    model: Mapped[str]
+    holdout_weeks: Mapped[int | None]
+    body: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        # To a unique index every NULL is another one; those without a holdout need an index of their own.
+        Index(
+            "uq_forecasts_question",
+            "orders_version",
+            "as_of",
+            "model",
+            "holdout_weeks",
+            unique=True,
+        ),
+        Index(
+            "uq_forecasts_question_default_holdout",
+            "orders_version",
+            "as_of",
+            "model",
+            unique=True,
+            sqlite_where=text("holdout_weeks IS NULL"),
+            postgresql_where=text("holdout_weeks IS NULL"),
+        ),
+    )

@@ -10,11 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from crm import audiences
-from crm.analytics.lifetime_value import Assumptions
+from crm.analytics.lifetime_value import Assumptions, Retention
 from crm.analytics.segments import Bands
+from crm.forecasting import Forecast
 from crm.schema import Field
 from crm.settings import load_settings
-from crm.workbench import LifetimeValue, Loyalty, Overview, Segments, Workbench
+from crm.valuation import Acquisition, CustomerForecast, ForecastValue, LifetimeValue
+from crm.workbench import Loyalty, Overview, Segments, Workbench
 
 HOUR = 3600
 Stamp = tuple[int | str, ...]
@@ -27,11 +29,12 @@ def workbench() -> Workbench:
 
 
 def stamp() -> Stamp:
-    """Return the version of the stores and of the bands: equal stamps, equal answers."""
+    """Return the version of the stores, of the bands and of channels' costs: equal stamps, equal answers."""
     opened = workbench()
     opened.importer.recover()  # what a command that was killed meanwhile left half done counts nowhere
+    opened.forecast_in_background()
     version = opened.version()
-    return (version.orders, version.responses, version.contacts, repr(opened.bands()))
+    return (version.orders, version.responses, version.contacts, repr((opened.bands(), opened.assumptions())))
 
 
 def days() -> tuple[date, date] | None:
@@ -67,15 +70,74 @@ def _segments(at: Stamp, scheme: str, as_of: date) -> Segments:
     return workbench().segments(scheme, as_of=as_of)
 
 
-def lifetime_value(assumptions: Assumptions, *, as_of: date, scheme: str) -> LifetimeValue:
-    """Return `Workbench.lifetime_value`."""
-    return _lifetime_value(stamp(), assumptions, as_of, scheme)
+def dcf(assumptions: Assumptions, *, as_of: date, scheme: str) -> LifetimeValue:
+    """Return `Valuation.dcf`."""
+    return _dcf(stamp(), assumptions, as_of, scheme)
 
 
 @st.cache_data(ttl=HOUR, max_entries=64, show_spinner="Discounting …")
-def _lifetime_value(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) -> LifetimeValue:
+def _dcf(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) -> LifetimeValue:
     del at
-    return workbench().lifetime_value(assumptions, as_of=as_of, scheme=scheme)
+    return workbench().valuation.dcf(assumptions, as_of=as_of, scheme=scheme)
+
+
+def forecast(assumptions: Assumptions, *, as_of: date) -> Forecast:
+    """Return `Valuation.forecast`."""
+    return _forecast(workbench().version().orders, assumptions.model, assumptions.holdout_weeks, as_of)
+
+
+@st.cache_data(ttl=HOUR, max_entries=32, show_spinner="Fitting, and testing on the past …")
+def _forecast(orders: int, model: str, holdout_weeks: int | None, as_of: date) -> Forecast:
+    del orders
+    forecasting = workbench().forecasting
+    made = forecasting.forecast(as_of=as_of, model=model, holdout_weeks=holdout_weeks)
+    return forecasting.tracked(made)
+
+
+def by_forecast(assumptions: Assumptions, *, as_of: date, scheme: str) -> ForecastValue:
+    """Return `Valuation.by_forecast`."""
+    return _by_forecast(stamp(), assumptions, as_of, scheme)
+
+
+@st.cache_data(ttl=HOUR, max_entries=64, show_spinner="Looking ahead …")
+def _by_forecast(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) -> ForecastValue:
+    del at
+    return workbench().valuation.by_forecast(assumptions, as_of=as_of, scheme=scheme)
+
+
+def retention(*, as_of: date) -> Retention:
+    """Return `Valuation.retention`."""
+    return _retention(workbench().version().orders, as_of)
+
+
+@st.cache_data(ttl=HOUR, max_entries=32, show_spinner=False)
+def _retention(orders: int, as_of: date) -> Retention:
+    del orders
+    return workbench().valuation.retention(as_of=as_of)
+
+
+def acquisition(assumptions: Assumptions, *, as_of: date) -> Acquisition:
+    """Return `Valuation.acquisition`."""
+    return _acquisition(stamp(), assumptions, as_of)
+
+
+@st.cache_data(ttl=HOUR, max_entries=32, show_spinner="Adding up …")
+def _acquisition(at: Stamp, assumptions: Assumptions, as_of: date) -> Acquisition:
+    del at
+    return workbench().valuation.acquisition(assumptions, as_of=as_of)
+
+
+def customer_forecast(customer_id: str, assumptions: Assumptions, *, as_of: date) -> CustomerForecast | None:
+    """Return `Valuation.customer`."""
+    return _customer_forecast(stamp(), customer_id, assumptions, as_of)
+
+
+@st.cache_data(ttl=HOUR, max_entries=256, show_spinner=False)
+def _customer_forecast(
+    at: Stamp, customer_id: str, assumptions: Assumptions, as_of: date
+) -> CustomerForecast | None:
+    del at
+    return workbench().valuation.customer(customer_id, assumptions, as_of=as_of)
 
 
 def new_customers(*, as_of: date) -> int:
@@ -115,7 +177,7 @@ def _audience_page(
 
 def audience_size(rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None) -> int:
     """Return `Workbench.audience_size`."""
-    return _audience_size(stamp(), audiences.to_json(rule), as_of, assumptions or Assumptions())
+    return _audience_size(stamp(), audiences.to_json(rule), as_of, assumptions or workbench().assumptions())
 
 
 @st.cache_data(ttl=HOUR, max_entries=256, show_spinner=False)

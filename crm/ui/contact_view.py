@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from crm import theme
-from crm.analytics.lifetime_value import Assumptions
 from crm.errors import ClienteleError, Conflict, NotFound, StaleRecord
 from crm.records.audit import Change
 from crm.records.contacts import delete_contact, get_contact, list_bin, restore_contact, save_contact
@@ -21,6 +20,7 @@ from crm.schema import FIELD, UNKNOWN
 from crm.schema import Column as Field
 from crm.theme import Measure
 from crm.ui import assumptions, cache, clock, forms, measures, record_lists, state
+from crm.ui.customer_outlook import customer_outlook
 from crm.ui.forms import ATTRIBUTE, CONTACT_FIELDS, Draft
 from crm.ui.guard import guarded
 from crm.ui.tables import Column, table
@@ -76,7 +76,7 @@ def customer_view(customer_id: str) -> None:
         st.info(f"This customer's first order or answer came after {theme.day(as_of)}, the as-of day.")
     else:
         _figures(figures, as_of)
-        _lifetime_value(figures, assumed)
+        customer_outlook(customer_id, figures, assumed, as_of=as_of)
     counts = (None, orders, tickets, answers)
     labels = [
         name if count is None else f"{name} ({theme.count(count)})"
@@ -132,13 +132,6 @@ def _figures(figures: dict[str, Any], as_of: date) -> None:
         )
     )
     definition_note("Figures count everything up to the end of the as-of day.", as_of)
-
-
-def _lifetime_value(figures: dict[str, Any], assumed: Assumptions) -> None:
-    value = figures[assumptions.FIELD_NAME]
-    if figures["orders"] and value is not None:
-        st.markdown(f"Lifetime value **{plain(measures.money('Lifetime value').exact(value))}**")
-        assumptions.note(assumed, (assumptions.FIELD_NAME,))
 
 
 # --- the contact --------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """From a mark or a row to the customers behind it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,21 +13,29 @@ from crm.ui.widgets import show_chart
 from crm.workbench import lifecycle_rule, segment_rule
 
 _ANALYSIS = (
-    "days", "scheme", "chart", "by", "rate", "segments", *assumptions.NAMES,
+    "days", "scheme", "chart", "by", "rate", "segments", "view", "cohorts", "earlier", *assumptions.NAMES,
 )  # fmt: skip
 _LIST = ("rule", "reach", "columns", "sorted", "order", *assumptions.NAMES)
 """What the next page needs too: a lifetime value is the same on every page that one comes to."""
 
 
-def open_audience(rule: audiences.Rule) -> None:
-    """Open the Audiences page with the customers that `rule` holds for."""
-    state.go(state.AUDIENCES, **_kept(_ANALYSIS), rule=audiences.to_json(rule))
+VALUE_COLUMNS = ("name", "rfm_segment", "orders", "revenue", "last_order_day")
+"""Shown beside the value that a list is sorted by."""
 
 
-def open_segment(scheme: Scheme, picked: str | None) -> None:
+def open_audience(rule: audiences.Rule, *, by: Sequence[str] = ()) -> None:
+    """Open the Audiences page with the customers that `rule` holds for.
+
+    by: the fields to show, the first of which the list is sorted by; without any, as the page does by itself.
+    """
+    sorting = {"sorted": by[0], "columns": ",".join((*VALUE_COLUMNS, *by))} if by else {}
+    state.go(state.AUDIENCES, **_kept(_ANALYSIS), rule=audiences.to_json(rule), **sorting)
+
+
+def open_segment(scheme: Scheme, picked: str | None, *, by: Sequence[str] = ()) -> None:
     """Open the customers of the segment `picked`, if one is."""
     if picked is not None:
-        open_audience(segment_rule(scheme, picked))
+        open_audience(segment_rule(scheme, picked), by=by)
 
 
 def open_lifecycle_year(picked: str | None) -> None:

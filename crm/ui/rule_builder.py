@@ -15,7 +15,7 @@ import streamlit as st
 from crm import audiences
 from crm.analytics.segments import OTHER_REGION, SCHEMES
 from crm.errors import InvalidValue
-from crm.schema import FIELD, UNKNOWN, Field, field_of
+from crm.schema import FIELD, SHARE, UNKNOWN, Field, field_of
 from crm.ui import cache, state
 from crm.ui.guard import guarded
 from crm.ui.widgets import show_error
@@ -438,6 +438,8 @@ def _one(field: Field, start: Any, key: str, label: str) -> object | None:
                 label_visibility="collapsed",
             )
             return None if whole is None else int(whole)
+    if field.unit == SHARE:
+        return _percentage(start, key, label)
     decimals = max(2, -Decimal(start).normalize().as_tuple().exponent) if start is not None else 2  # type: ignore[operator]
     number = st.number_input(
         label,
@@ -449,6 +451,25 @@ def _one(field: Field, start: Any, key: str, label: str) -> object | None:
         label_visibility="collapsed",
     )
     return None if number is None else float(number)
+
+
+def _percentage(start: Any, key: str, label: str) -> float | None:
+    """Write one input of a percentage and return the share it means: 62 is 0.62."""
+    shown = None if start is None else float(Decimal(start) * 100)
+    number = st.number_input(
+        f"{label}, %",
+        value=shown,
+        min_value=min(0.0, shown or 0.0),  # a rule in the link may say what no share can be
+        max_value=max(100.0, shown or 0.0),
+        step=5.0,
+        format="%g",
+        key=key,
+        placeholder=f"{label}, %",
+        icon=":material/percent:",
+        label_visibility="collapsed",
+    )
+    # In decimals: 57.3 ÷ 100 of floats is not the float nearest to 0.573.
+    return None if number is None else float(Decimal(repr(float(number))) / 100)
 
 
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2100, 12, 31)

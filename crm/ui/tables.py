@@ -10,7 +10,7 @@ import streamlit as st
 from crm import theme
 from crm.analytics.segments import SCHEMES, meaning_of
 from crm.errors import InvalidValue
-from crm.schema import Field, Type, field_of
+from crm.schema import SHARE, Field, Type, field_of
 from crm.theme import Measure
 from crm.ui import cache, measures, state
 from crm.ui.choices import page_asked
@@ -127,7 +127,8 @@ def field_meanings() -> dict[str, str]:
 
 
 def _of_field(field: Field, meanings: Mapping[str, str]) -> Column:
-    return Column(field.name, field.title, _MEASURES.get(field.type), plain(meanings[field.name]))
+    measure = Measure("", "percent") if field.unit == SHARE else _MEASURES.get(field.type)
+    return Column(field.name, field.title, measure, plain(meanings[field.name]))
 
 
 _MEASURES: dict[Type, Measure] = {

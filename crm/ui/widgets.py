@@ -30,6 +30,7 @@ class Kpi:
     which reads "–"; it is shown only together with `delta_description` ("vs previous 90 days"). `delta_text`
     replaces its format, for changes in points or days. `good` says which direction is welcome. `exact` is the
     value in full and is shown with `help`, the figure's definition. `series` draws the course behind it, oldest first.
+    `note` stands below in small letters: the interval, or the share of the whole.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Kpi:
     exact: str = ""
     delta_text: str = ""
     good: Literal["up", "down", "neither"] = "up"
+    note: str = ""
 
 
 def page_header(title: str, purpose: str) -> None:
@@ -95,6 +97,8 @@ def _metric(kpi: Kpi) -> None:
         chart_data=course if len(course) > 1 else None,
         chart_type="area",
     )
+    if kpi.note:
+        st.caption(plain(kpi.note))
 
 
 def show_chart(figure: charts.Figure, *, key: str, selectable: bool = False, alt: str | None = None) -> Any:

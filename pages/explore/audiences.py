@@ -61,7 +61,7 @@ with export_slot:
 if not total:
     st.info("Nobody meets this rule. Take a condition away, or widen one.", icon=":material/person_off:")
 
-assumptions.note(assumed, {*columns, by, *audiences.fields(rule)})
+assumptions.note(assumed, {*columns, by, *audiences.fields(rule)}, as_of=as_of)
 picked = customer_list(
     lambda page: cache.audience_page(
         rule,

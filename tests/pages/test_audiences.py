@@ -31,6 +31,11 @@ SHOWABLE: list[dict[str, Any]] = [
     {"field": "revenue", "op": ">=", "value": 1234.5678},
     {"field": "revenue", "op": "between", "value": [100, 2500.5]},
     {"field": "orders", "op": "between", "value": [2, 5]},
+    {"field": "probability_alive", "op": ">=", "value": 0.573},
+    {"field": "probability_alive", "op": "between", "value": [0.07, 0.625]},
+    {"field": "probability_alive", "op": "<", "value": 62},
+    {"field": "lifetime_value", "op": ">", "value": 1000},
+    {"field": "expected_orders_12m", "op": ">=", "value": 2.5},
     {"field": "orders", "op": "!=", "value": 1},
     {"field": "monetary_score", "op": "in", "value": [4, 5]},
     {"field": "last_order_day", "op": ">=", "value": "2026-06-01"},
@@ -92,6 +97,37 @@ def test_every_kind_of_condition_in_a_link_is_shown_in_the_form(sample_app: AppT
         # What the inputs hold is the rule, and not only what the link says: another condition keeps it.
         sample_app.button(key="rule_add").click().run()
         assert f"{wanted:,} customers — " in text_of(sample_app), rule
+
+
+def test_a_share_is_written_and_listed_as_a_percentage(sample_app: AppTest) -> None:
+    """Of the rule's 0.62 the form makes 62, the list writes percent, and the forecast says how it was tested."""
+    open_rule(
+        sample_app, {"field": "probability_alive", "op": ">=", "value": 0.62}, columns="probability_alive"
+    )
+
+    (box,) = sample_app.number_input
+    assert box.value == 62
+    shown = sample_app.dataframe[0].value["probability_alive"]
+    assert shown.between(62, 100).all()
+    assert "Likely still a customer at least 62 %" in text_of(sample_app)
+    assert "Forecast by BG/NBD, usable. Fitted on data to 30 Sep 2025." in text_of(sample_app)
+
+    box.set_value(57.3).run()
+    assert json.loads(link_of(sample_app, "rule") or "") == {
+        "field": "probability_alive",
+        "op": ">=",
+        "value": 0.573,
+    }
+
+
+def test_a_refused_forecast_is_said_where_its_fields_are_asked_for(sample_app: AppTest) -> None:
+    """Nobody is found, and the page says why."""
+    open_rule(
+        sample_app, {"field": "lifetime_value", "op": ">", "value": 0}, as_of="2023-12-31", columns="name"
+    )
+
+    assert "0 customers — " in text_of(sample_app)
+    assert "No forecast: 459 customers bought" in text_of(sample_app)
 
 
 def test_what_the_form_says_is_the_rule_of_the_link() -> None:

@@ -1,5 +1,6 @@
 """The contacts page: all customers, one of them, a new one."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -92,6 +93,65 @@ def test_a_link_opens_one_customer_with_figures_orders_tickets_and_answers(sampl
         f"Answers ({answers})",
     ]
     assert f"**{known['rfm_segment']}**" in text_of(sample_app)
+
+
+FREQUENT, ONCE, NEVER = "C00098", "C03814", "C01075"
+"""Customers of the sample shop: with fifteen orders, with a single one long ago, with none."""
+
+
+def charts_of(app: AppTest) -> list[str]:
+    return [chart.proto.id for chart in app.get("plotly_chart")]
+
+
+def test_one_customer_is_told_in_words_with_a_curve_and_what_would_change_it(
+    sample_app: AppTest, shop
+) -> None:
+    """The words are those of the valuation, in the shop's currency; the value is that of the lists."""
+    open_page(sample_app, state.CONTACTS, customer=FREQUENT)
+    said = text_of(sample_app)
+    found = shop.valuation.customer(FREQUENT, shop.assumptions(), as_of=shop.as_of())
+    known = shop.find_customer(FREQUENT, as_of=shop.as_of())
+
+    assert "Usually orders every 45.5 days; silent for 104 days." in said
+    assert f"**{100 * found.alive.expected:.0f} % (85 to 86) likely still a customer.**" in said
+    assert f"Expected in 12 months: {found.orders_12m.expected:.1f} orders (0.0 to 6.4), CN¥1,491" in said
+    assert f"Lifetime value **CN¥{known['lifetime_value']:,.0f}** (−CN¥43.23 to CN¥5,051)" in said
+    assert "What would change it: an order today would make it 97 %; 30 more days of silence 79 %." in said
+    assert "Is this customer still with us?" in said
+    assert len(charts_of(sample_app)) == 1
+
+
+def test_a_customer_of_one_purchase_is_not_called_certain(sample_app: AppTest) -> None:
+    """BG/NBD lets nobody leave before a second purchase, so its 100 % would say nothing: no curve, no share."""
+    open_page(sample_app, state.CONTACTS, customer=ONCE)
+    said = text_of(sample_app)
+
+    assert "Bought on one day so far; silent for 206 days." in said
+    assert "it cannot tell whether one purchase was the last" in said
+    assert "100 %" not in said.replace("margin 100 %", "")
+    assert not charts_of(sample_app)
+
+
+def test_a_customer_without_a_purchase_has_no_outlook(sample_app: AppTest) -> None:
+    """Neither a forecast nor a formula says anything of them."""
+    open_page(sample_app, state.CONTACTS, customer=NEVER)
+
+    assert "Lifetime value" not in text_of(sample_app)
+    assert not charts_of(sample_app)
+    assert not sample_app.exception
+
+
+def test_a_refused_forecast_leaves_a_customer_the_formula_and_the_reason(sample_app: AppTest, shop) -> None:
+    """No probability, no expectation: only the DCF value, and why."""
+    open_page(sample_app, state.CONTACTS, customer=FREQUENT, as_of="2023-12-31")
+    said = text_of(sample_app)
+    known = shop.find_customer(FREQUENT, as_of=date(2023, 12, 31))
+
+    assert f"Lifetime value (DCF) **CN¥{known['dcf_lifetime_value']:,.2f}**" in said
+    assert "No forecast: 459 customers bought; a forecast takes at least 500." in said
+    assert "likely still a customer" not in said
+    assert "Expected in 12 months" not in said
+    assert not charts_of(sample_app)
 
 
 @pytest.mark.parametrize("nobody", ["nope", "<b>x", "C00641 "])

@@ -1,70 +1,40 @@
-"""Figures from small tables: each answers the question in its title.
-
-Every function takes rows and column names first and its presentation by keyword, and returns a
-`plotly.graph_objects.Figure`. Rows are a pandas, Arrow or Narwhals frame, or a list of dictionaries. What is
-undefined (None, NaN) is left out or drawn as a gap, never as 0; no rows at all give `empty_figure`.
-
-Every mark says what it stands for: the first item of its `customdata`, or the `id` of a tile, is the name of the
-segment (or the month, or the bin) that a click asks for. `layout.meta["alt"]` holds the figure in words.
-"""
+"""Figures of the shop as it is: revenue by month, segments, rankings, distributions, and a forecast that was tested."""
 
 import calendar
 import math
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from html import escape, unescape
+from collections.abc import Callable, Sequence
+from datetime import date
+from html import escape
 from textwrap import wrap
-from typing import Any, TypeAlias
+from typing import Any
 
-import narwhals as nw
 import plotly.graph_objects as go
 
 from crm import theme
-from crm.theme import Measure, Number
-
-Figure: TypeAlias = go.Figure
-
-Rows: TypeAlias = Any
-"""A frame that Narwhals knows, or a sequence of mappings from column name to value."""
-
-Details: TypeAlias = Sequence[tuple[str, Measure]]
-"""Further columns that are shown when one points at a mark."""
-
-_CUSTOMERS = Measure("Customers")
-
-_TITLE_ROOM = 44
-"""Pixels above the marks for the title."""
-
-_TOOL_ROOM = 30
-"""Pixels above the marks for the tool bar, which a phone shows all the time, and for the legend beside it."""
-
-_BAR_PITCH = 32
-"""Pixels from one horizontal bar to the next: a finger finds its bar."""
-
-_NAME_WIDTH = 20
-"""Letters of a category's name on one line, so that a phone keeps room for the bars."""
-
+from crm.charts.figures import (
+    BAR_PITCH,
+    CUSTOMERS,
+    TITLE_ROOM,
+    TOOL_ROOM,
+    Details,
+    Rows,
+    add_legend,
+    add_names,
+    add_values,
+    any_known,
+    bare_figure,
+    colour_between,
+    column_of,
+    day_of,
+    describe,
+    empty_figure,
+    numbers_of,
+    value_axis,
+)
+from crm.theme import Measure
 
 _INDENT = "\N{EN SPACE}"
 """Keeps a tile's text off its edge, for which Plotly has no setting."""
-
-
-def empty_figure(sentence: str, *, title: str = "") -> go.Figure:
-    """Return a figure without marks that says `sentence` where they would be."""
-    figure = _figure(title, height=_TITLE_ROOM + 96 if title else 96)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.add_annotation(
-        text="<br>".join(wrap(escape(sentence), 44)),
-        showarrow=False,
-        xref="paper",
-        yref="paper",
-        x=0.5,
-        y=0.5,
-        font={"size": 14, "color": theme.TEXT},
-    )
-    figure.update_layout(meta={"alt": f"{title}: {sentence}" if title else sentence})
-    return figure
 
 
 def revenue_over_time(
@@ -85,18 +55,18 @@ def revenue_over_time(
     with, which is drawn faint and wider behind the bar. A click gives the month as "2025-03".
     """
     measure = measure or Measure("Revenue", "money")
-    months = [_day(value) for value in _column(rows, x)]
-    now = _numbers(rows, y)
-    if not _any(now):
+    months = [day_of(value) for value in column_of(rows, x)]
+    now = numbers_of(rows, y)
+    if not any_known(now):
         return empty_figure(empty, title=title)
     last = max(month for month, value in zip(months, now, strict=True) if value is not None)
     unfinished = (
         as_of is not None and (as_of.year, as_of.month) == (last.year, last.month) and not _ends(as_of)
     )
-    figure = _figure(title, height=320)
+    figure = bare_figure(title, height=320)
 
-    compared = _numbers(rows, before) if before else [None] * len(now)
-    if before and _any(compared):
+    compared = numbers_of(rows, before) if before else [None] * len(now)
+    if before and any_known(compared):
         figure.add_bar(
             x=months,
             y=compared,
@@ -140,7 +110,7 @@ def revenue_over_time(
     )
     figure.update_layout(barmode="overlay")
     if before:
-        _add_legend(figure)
+        add_legend(figure)
     figure.update_xaxes(
         title_text=f"Month (hatched: 1–{as_of.day} {theme.month(as_of)})"
         if as_of and unfinished
@@ -152,8 +122,8 @@ def revenue_over_time(
         tickvals=months if len(months) <= 6 else None,
         nticks=12,  # a phone has room for twelve
     )
-    figure.update_yaxes(title_text=measure.axis_title, **_value_axis(measure, [*now, *compared]))
-    _describe(
+    figure.update_yaxes(title_text=measure.axis_title, **value_axis(measure, [*now, *compared]))
+    describe(
         figure, [(theme.month(month), measure.text(value)) for month, value in zip(months, now, strict=True)]
     )
     return figure
@@ -166,7 +136,7 @@ def segment_treemap(
     colour_value: str | None = None,
     *,
     title: str,
-    measure: Measure = _CUSTOMERS,
+    measure: Measure = CUSTOMERS,
     colour_measure: Measure | None = None,
     details: Details = (),
     empty: str = "There are no customers to divide yet.",
@@ -177,15 +147,15 @@ def segment_treemap(
     `colour_value` the tiles are shaded by that column, described by `colour_measure`, instead. Each tile says
     its name, its size, its share and the first of `details`; a click gives the segment as the tile's id.
     """
-    names = [str(name) for name in _column(rows, segment)]
-    sizes = _numbers(rows, size)
+    names = [str(name) for name in column_of(rows, segment)]
+    sizes = numbers_of(rows, size)
     kept = [index for index, value in enumerate(sizes) if value is not None and value > 0]
     if not kept:
         return empty_figure(empty, title=title)
     names, sizes = [names[index] for index in kept], [sizes[index] for index in kept]
     total = math.fsum(value or 0 for value in sizes)
-    extra = [(what, [_numbers(rows, column)[index] for index in kept]) for column, what in details]
-    shades = [_numbers(rows, colour_value)[index] for index in kept] if colour_value else []
+    extra = [(what, [numbers_of(rows, column)[index] for index in kept]) for column, what in details]
+    shades = [numbers_of(rows, colour_value)[index] for index in kept] if colour_value else []
     if colour_value:
         extra.append((colour_measure or Measure(colour_value, "number"), shades))
 
@@ -221,7 +191,7 @@ def segment_treemap(
         shade_measure = extra[-1][0]
         known = [shade for shade in shades if shade is not None]
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
-        colours = [_shade(shade, low, high) for shade in shades]
+        colours = [colour_between(shade, low, high) for shade in shades]
         ticks = sorted({low, high})
         figure_bar = {
             "title": {
@@ -249,7 +219,7 @@ def segment_treemap(
     marker["colors"] = colours
     font["color"] = [theme.text_on(colour) for colour in colours]
 
-    figure = _figure(title, height=430)
+    figure = bare_figure(title, height=430)
     # All tiles speak in one size; a text that does not fit in it is left out rather than shrunk.
     figure.update_layout(uniformtext={"minsize": 11, "mode": "hide"})
     figure.add_treemap(
@@ -290,7 +260,7 @@ def segment_treemap(
         figure.update_yaxes(visible=False)
         figure.update_layout(margin={"b": 56})
     shares = [f"{measure.text(value)} ({theme.percent((value or 0) / total)})" for value in sizes]
-    _describe(figure, list(zip(names, shares, strict=True)))
+    describe(figure, list(zip(names, shares, strict=True)))
     return figure
 
 
@@ -318,11 +288,11 @@ def ranked_bar(
     from 0 to 100 %. `colour` is one colour or gives one for a name; `label` writes the name for the axis. A click
     gives the category. An undefined value has no bar and reads "–".
     """
-    raw = _column(rows, category)
-    values = _numbers(rows, value)
-    if not _any(values):
+    raw = column_of(rows, category)
+    values = numbers_of(rows, value)
+    if not any_known(values):
         return empty_figure(empty, title=title)
-    extra = [(what, _numbers(rows, column)) for column, what in details]
+    extra = [(what, numbers_of(rows, column)) for column, what in details]
     order = list(range(len(raw)))
     if not keep_order:
         order.sort(
@@ -330,8 +300,8 @@ def ranked_bar(
         )
     names = [str(raw[index]) for index in order]
     sizes = [values[index] for index in order]
-    lows = [_numbers(rows, low)[index] if low else None for index in order]
-    highs = [_numbers(rows, high)[index] if high else None for index in order]
+    lows = [numbers_of(rows, low)[index] if low else None for index in order]
+    highs = [numbers_of(rows, high)[index] if high else None for index in order]
 
     hovers = []
     for position, index in enumerate(order):
@@ -346,9 +316,7 @@ def ranked_bar(
 
     known = [number for number in (*sizes, *lows, *highs) if number is not None]
     first, last = min(0.0, *known, 0.0), 1.0 if whole else max(0.0, *known, 0.0)
-    figures = [measure.text(size) for size in sizes]
-    figure = _figure(title, height=_BAR_PITCH * len(names) + _TITLE_ROOM + _TOOL_ROOM + 36)
-    figure.update_layout(margin={"r": 12 + 8 * max(len(text) for text in figures)})
+    figure = bare_figure(title, height=BAR_PITCH * len(names) + TITLE_ROOM + TOOL_ROOM + 36)
     figure.add_bar(
         x=sizes,
         y=[str(position) for position in range(len(names))],
@@ -361,18 +329,8 @@ def ranked_bar(
         unselected={"marker": {"opacity": 0.45}},
         error_x=_interval(sizes, lows, highs) if low and high else None,
     )
-    # The values stand in a column of their own, right-aligned as in a table: on no screen do they run into a bar.
-    for position, text in enumerate(figures):
-        figure.add_annotation(
-            xref="paper",
-            x=1,
-            xshift=figure.layout.margin.r,
-            xanchor="right",
-            y=str(position),
-            text=text,
-            showarrow=False,
-            font={"size": 13},
-        )
+    add_names(figure, [label(name) for name in names], title=category_title)
+    add_values(figure, [measure.text(size) for size in sizes])
     figure.update_xaxes(
         title_text=measure.axis_title,
         range=[first, last if last > first else 1],
@@ -382,17 +340,7 @@ def ranked_bar(
         zerolinecolor=theme.GREY,
         zerolinewidth=1,
     )
-    figure.update_yaxes(
-        title_text=category_title,
-        type="category",
-        autorange="reversed",
-        tickvals=[str(position) for position in range(len(names))],
-        ticktext=[_folded(label(name)) for name in names],
-        tickfont={"size": 13},
-        showgrid=False,
-        ticklabelstandoff=4,
-    )
-    _describe(figure, [(label(name), measure.text(size)) for name, size in zip(names, sizes, strict=True)])
+    describe(figure, [(label(name), measure.text(size)) for name, size in zip(names, sizes, strict=True)])
     return figure
 
 
@@ -404,7 +352,7 @@ def histogram(
     *,
     title: str,
     measure: Measure,
-    count_measure: Measure = _CUSTOMERS,
+    count_measure: Measure = CUSTOMERS,
     marks: Sequence[tuple[float, str]] = (),
     empty: str = "There are no values to count yet.",
 ) -> go.Figure:
@@ -415,7 +363,7 @@ def histogram(
     edges are written between them. `marks` are values shown as vertical lines with their names. A click gives
     the edges.
     """
-    lows, highs, counts = _numbers(rows, low), _numbers(rows, high), _numbers(rows, count)
+    lows, highs, counts = numbers_of(rows, low), numbers_of(rows, high), numbers_of(rows, count)
     if not counts or not math.fsum(number or 0 for number in counts):
         return empty_figure(empty, title=title)
     total = math.fsum(number or 0 for number in counts)
@@ -427,7 +375,7 @@ def histogram(
             names.append(f"{measure.text(foot)} and more")
         else:
             names.append(f"{measure.text(foot)} to {measure.text(top)}")
-    figure = _figure(title, height=320)
+    figure = bare_figure(title, height=320)
     figure.add_bar(
         x=list(range(len(counts))),
         y=counts,
@@ -477,10 +425,8 @@ def histogram(
         ticklen=4,
         range=[-0.55, len(counts) - 0.45],
     )
-    figure.update_yaxes(title_text=count_measure.axis_title, **_value_axis(count_measure, counts))
-    _describe(
-        figure, [(name, count_measure.text(number)) for name, number in zip(names, counts, strict=True)]
-    )
+    figure.update_yaxes(title_text=count_measure.axis_title, **value_axis(count_measure, counts))
+    describe(figure, [(name, count_measure.text(number)) for name, number in zip(names, counts, strict=True)])
     return figure
 
 
@@ -502,12 +448,12 @@ def backtest_bars(
     From one row per `period` (a week, a month, a group; in order): `predicted` and `actual` in units of
     `measure`, and `low` and `high` of the prediction. A click gives the period.
     """
-    periods = [str(name) for name in _column(rows, period)]
-    forecast, facts = _numbers(rows, predicted), _numbers(rows, actual)
-    if not _any(facts) or not _any(forecast):
+    periods = [str(name) for name in column_of(rows, period)]
+    forecast, facts = numbers_of(rows, predicted), numbers_of(rows, actual)
+    if not any_known(facts) or not any_known(forecast):
         return empty_figure(empty, title=title)
-    lows = _numbers(rows, low) if low else [None] * len(periods)
-    highs = _numbers(rows, high) if high else [None] * len(periods)
+    lows = numbers_of(rows, low) if low else [None] * len(periods)
+    highs = numbers_of(rows, high) if high else [None] * len(periods)
     hovers = []
     for name, guess, fact, foot, top in zip(periods, forecast, facts, lows, highs, strict=True):
         lines = [
@@ -526,7 +472,7 @@ def backtest_bars(
         "hovertemplate": "%{hovertext}<extra></extra>",
         "unselected": {"marker": {"opacity": 0.45}},
     }
-    figure = _figure(title, height=320)
+    figure = bare_figure(title, height=320)
     figure.add_bar(y=facts, name="Actual", marker={"color": theme.GREY}, **shared)
     figure.add_bar(
         y=forecast,
@@ -536,10 +482,25 @@ def backtest_bars(
         **shared,
     )
     figure.update_layout(barmode="group", bargap=0.28, bargroupgap=0.04)
-    _add_legend(figure)
-    figure.update_xaxes(title_text=period_title, type="category", nticks=12, tickangle=0)
-    figure.update_yaxes(title_text=measure.axis_title, **_value_axis(measure, [*facts, *forecast, *highs]))
-    _describe(
+    add_legend(figure)
+    step = math.ceil(
+        len(periods) / 12
+    )  # a phone has room for twelve short names, or for words on several lines
+    letters = max(5, 40 // len(periods))
+    figure.update_xaxes(
+        title_text=period_title,
+        type="category",
+        tickvals=periods[::step],
+        ticktext=[
+            "<br>".join(escape(line) for line in wrap(name, letters, break_long_words=False))
+            for name in periods[::step]
+        ],
+        tickangle=0,
+    )
+    figure.update_yaxes(
+        title_text=measure.axis_title, **value_axis(measure, [*facts, *forecast, *lows, *highs])
+    )
+    describe(
         figure,
         [
             (name, f"predicted {measure.text(guess)}, actual {measure.text(fact)}")
@@ -547,134 +508,6 @@ def backtest_bars(
         ],
     )
     return figure
-
-
-def title_of(figure: Figure) -> str:
-    """Return the question that a figure answers, as plain text."""
-    return unescape(figure.layout.title.text or "")
-
-
-def words_of(figure: Figure) -> str:
-    """Return the figure in words, for those who do not see it."""
-    return str((figure.layout.meta or {}).get("alt") or title_of(figure))
-
-
-def without_title(figure: Figure) -> Figure:
-    """Return a copy without the title and its room, for a page that writes the title itself."""
-    copy = go.Figure(figure)
-    if title_of(figure):
-        copy.layout.title = None
-        copy.update_layout(
-            margin={"t": copy.layout.margin.t - _TITLE_ROOM},
-            height=copy.layout.height - _TITLE_ROOM,
-        )
-    return copy
-
-
-def tiles_of(figure: Figure) -> list[str]:
-    """Return the names of a treemap's tiles; of any other figure, none."""
-    return [str(tile) for trace in figure.data if trace.type == "treemap" for tile in trace.ids]
-
-
-def with_tile_framed(figure: Figure, name: str) -> Figure:
-    """Return a copy of a treemap with a frame around the tile `name`."""
-    line = {"color": theme.TEXT, "width": [3 if tile == name else 0 for tile in tiles_of(figure)]}
-    return go.Figure(figure).update_traces(marker={"line": line}, selector={"type": "treemap"})
-
-
-def _figure(title: str, *, height: int) -> go.Figure:
-    """Return a bare figure: see-through, so that the page's own colour shows, and still under a finger."""
-    figure = go.Figure()
-    figure.update_layout(
-        title={"text": escape(title)},
-        height=height,
-        margin={"l": 0, "r": 4, "t": (_TITLE_ROOM if title else 0) + _TOOL_ROOM, "b": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,
-        font={"color": theme.TEXT, "size": 12},
-        hoverlabel={"align": "left", "font": {"color": theme.TEXT, "size": 13}},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.GREY, "activecolor": theme.ACCENT},
-        separators=".,",
-        meta={"alt": title},
-    )
-    # A drag would otherwise zoom where a phone's user means to scroll the page.
-    axis = {"fixedrange": True, "tickfont": {"color": theme.TEXT, "size": 12}}
-    axis_title = {"font": {"color": theme.TEXT, "size": 12}}
-    figure.update_xaxes(**axis, title={**axis_title, "standoff": 16})
-    figure.update_yaxes(**axis, title={**axis_title, "standoff": 10})
-    return figure
-
-
-def _add_legend(figure: go.Figure) -> None:
-    """Add a legend above the marks, on the left, that a click does not change."""
-    figure.update_layout(
-        showlegend=True,
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.02,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-            "font": {"color": theme.TEXT, "size": 12},
-        },
-    )
-
-
-def _value_axis(measure: Measure, values: Sequence[float | None]) -> dict[str, Any]:
-    """Return ticks at round numbers, written as `measure` writes them, over `values` and 0."""
-    known = [value for value in values if value is not None]
-    low, high = min(0.0, *known, 0.0), max(0.0, *known, 0.0)
-    if high == low:
-        high = 1.0
-    magnitude = 10.0 ** math.floor(math.log10((high - low) / 4))
-    for step in (factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20, 50, 100)):
-        ticks = [number * step for number in range(math.floor(low / step), math.ceil(high / step) + 1)]
-        texts = [measure.text(tick) for tick in ticks]
-        if measure.kind == "count" and step < 1:
-            continue  # there is no half a customer
-        if len(ticks) <= 7 and len(set(texts)) == len(texts):  # wider apart where rounding makes two alike
-            break
-    return {
-        "tickvals": ticks,
-        "ticktext": texts,
-        "range": [min(low * 1.05, ticks[0] if low else 0), max(high * 1.05, ticks[-1])],
-        "zeroline": True,
-        "zerolinecolor": theme.GREY,
-        "zerolinewidth": 1,
-        "ticklabelstandoff": 4,
-    }
-
-
-def _column(rows: Rows, name: str) -> list[Any]:
-    """Return one column of `rows` as a list."""
-    if isinstance(rows, Sequence):
-        return [row[name] for row in rows]
-    frame: nw.DataFrame[Any] = (
-        rows if isinstance(rows, nw.DataFrame) else nw.from_native(rows, eager_only=True)
-    )
-    return frame[name].to_list()
-
-
-def _numbers(rows: Rows, name: str) -> list[float | None]:
-    """Return one column as floats, None where a value is undefined."""
-    return [theme.as_number(value) for value in _column(rows, name)]
-
-
-def _any(values: Sequence[Number]) -> bool:
-    return any(value is not None for value in values)
-
-
-def _day(value: Any) -> date:
-    """Return the day that a cell of a time column names: a date, a time stamp or "2025-03" text."""
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    text = str(value)
-    return date.fromisoformat(f"{text}-01" if len(text) == len("2025-03") else text[:10])
 
 
 def _ends(day: date) -> bool:
@@ -718,12 +551,6 @@ def _place(value: float, lows: Sequence[float | None], highs: Sequence[float | N
     return None
 
 
-def _folded(name: str) -> str:
-    """Return a name on at most two lines; a longer one ends in "…" and is whole in the hover text."""
-    lines = wrap(name, _NAME_WIDTH, max_lines=2, placeholder="…") or [""]
-    return "<br>".join(escape(line) for line in lines)
-
-
 def _short(figure: str, name: str, *, share: float) -> str:
     """Return a figure with its name where a tile of this share has room for both on a phone."""
     return f"{figure} {name}" if share >= 0.1 and len(figure) + len(name) < 18 else figure
@@ -735,26 +562,3 @@ def _tile_text(lines: Sequence[str]) -> str:
 
 def _scale(colours: Sequence[str]) -> list[list[Any]]:
     return [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
-
-
-def _shade(value: float | None, low: float, high: float) -> str:
-    """Return the colour between the ends of the sequential scale that `value` has between `low` and `high`."""
-    if value is None:
-        return theme.GREY
-    place = (value - low) / (high - low) * (len(theme.SEQUENTIAL) - 1) if high > low else 0.0
-    left = min(int(place), len(theme.SEQUENTIAL) - 2)
-    part = place - left
-    pairs = zip(*(_channels(colour) for colour in theme.SEQUENTIAL[left : left + 2]), strict=True)
-    return "#" + "".join(f"{round(one + (other - one) * part):02X}" for one, other in pairs)
-
-
-def _channels(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[start : start + 2], 16) for start in (1, 3, 5))
-
-
-def _describe(figure: go.Figure, pairs: Sequence[tuple[str, str]], *, limit: int = 12) -> None:
-    """Write the figure in words for those who do not see it: the title and the first `limit` marks."""
-    told = "; ".join(f"{name} {text}" for name, text in pairs[:limit])
-    rest = f"; and {len(pairs) - limit} more" if len(pairs) > limit else ""
-    alt: Mapping[str, str] = {"alt": f"{figure.layout.meta['alt']} {told}{rest}."}
-    figure.update_layout(meta=dict(alt))
