@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+PYMC_PYTHON ?= $(PYTHON) python3.12 python3.13 $(wildcard $(HOME)/.pyenv/versions/3.1[23]*/bin/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -52,10 +53,16 @@ fix: install-dev ## Lint and format, changing what can be changed
 bench: ## Measure against peers, side by side; writes docs/benchmarks.md
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet -r requirements.txt -r tests/bench/requirements.txt
+	@# A peer that asks for Python 3.12 gets an environment of its own, where there is one
+	@test -x $(VENV)-bench-pymc/bin/python || for python in $(PYMC_PYTHON); do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && \
+		$$python -m venv $(VENV)-bench-pymc && break; done || true
+	@test ! -x $(VENV)-bench-pymc/bin/python || \
+		$(VENV)-bench-pymc/bin/python -m pip install --quiet -r tests/bench/requirements-pymc.txt
 	$(VENV)-bench/bin/python -m tests.bench
 
 docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
 clean: ## Remove the environments and caches, not the store
-	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-pymc .pytest_cache .mypy_cache .ruff_cache .hypothesis

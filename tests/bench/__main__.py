@@ -17,7 +17,7 @@ from crm.lake import Lake
 from crm.records.database import Records
 from crm.settings import load_settings
 from crm.workbench import Workbench
-from tests.bench import browser, contacts, filters, imports, report, scores, shop
+from tests.bench import browser, contacts, filters, forecasts, imports, report, scores, shop
 from tests.bench.report import Bound, Section
 from tests.bench.timing import Timing, cpu_ratio, interleave, ratio, say
 from tests.browser.serving import serving
@@ -372,6 +372,9 @@ PARTS: dict[str, Callable[[Bench], Section]] = {
     "filter": changing_filters,
     "imports": lambda bench: imports.section(bench.home("imports"), quick=bench.quick),
     "contacts": lambda bench: contacts.section(bench.home("contacts"), quick=bench.quick),
+    "forecasts": lambda bench: forecasts.section(
+        bench.home("forecasts"), quick=bench.quick, rounds=bench.rounds
+    ),
     "start": starting,
 }
 

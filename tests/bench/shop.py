@@ -5,8 +5,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from crm.lake import Lake
+from tests import simulate
 
 FIRST = date(2023, 1, 1)
 DAYS = 730
@@ -49,6 +51,44 @@ def make(folder: Path, *, lines: int, customers: int) -> Lake:
                'EUR' AS currency,
                'bench' AS import_id
         FROM placed
+        """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / "made"
+    connection.execute(f"COPY ({query}) TO '{files}' (FORMAT parquet, ROW_GROUPS_PER_FILE 8)")
+    lake.commit("orders", sorted(files.iterdir()), import_id="bench")
+    shutil.rmtree(files)
+    return lake
+
+
+def make_leaving(folder: Path, *, customers: int) -> Lake:
+    """Write the orders of customers who buy, spend and leave as BG/NBD and Gamma-Gamma say into a new lake.
+
+    About six purchases a customer over two years, two lines each. The shop of `make`, whose customers never
+    leave, would be refused a forecast.
+    """
+    made = simulate.make(
+        "bg_nbd", simulate.BUSY["bg_nbd"], customers=customers, seed=1, observed=(4.0, DAYS / 7 - 1)
+    )
+    customer, ago, money = simulate.purchases(made, seed=2)
+    end = (AS_OF - date(1970, 1, 1)).days
+    placed = pa.table({"customer": customer, "placed_on": end - ago, "money": money})
+    lake = Lake.open(str(folder))
+    connection = duckdb.connect()
+    connection.register("placed", placed)
+    query = """
+        SELECT 'O' || lpad((row_number() OVER ())::VARCHAR, 9, '0') AS order_id,
+               'C' || lpad(customer::VARCHAR, 8, '0') AS customer_id,
+               (DATE '1970-01-01' + placed_on::INTEGER)::TIMESTAMP + INTERVAL 10 HOUR AS ordered_at,
+               placed_on::INTEGER AS "day",
+               greatest(0.01, round(money * part, 2))::DECIMAL(18, 4) AS amount,
+               1::DECIMAL(18, 4) AS quantity,
+               NULL::DECIMAL(18, 4) AS unit_price,
+               'P' || (hash(customer, placed_on, part) % 500)::VARCHAR AS product,
+               'K' || (hash(customer, placed_on, part) % 20)::VARCHAR AS category,
+               'web' AS channel,
+               'EUR' AS currency,
+               'bench' AS import_id
+        FROM placed, (VALUES (0.7), (0.3)) AS parts (part)
         """
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / "made"

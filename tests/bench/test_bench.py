@@ -21,3 +21,12 @@ def test_a_spark_connect_server_gives_the_same_table(capsys):
     """The rows that Sail writes are those that DuckDB makes."""
     assert main(["--quick", "--only", "spark"]) == 0
     assert "are those of DuckDB" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_fits_of_all_contenders_reach_the_same_likelihood(capsys):
+    """Nobody's parameters are likelier than ours by more than a millionth, on a small made-up shop."""
+    assert main(["--quick", "--only", "forecasts"]) == 0
+    shown = capsys.readouterr().out
+    assert "How the cost grows" in shown
+    assert "nan" not in shown.lower()
