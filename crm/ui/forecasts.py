@@ -57,8 +57,13 @@ def show_verdict(forecast: Forecast) -> None:
     _ALERTS[grade]("\n\n".join(part for part in said if part), title=title, icon=icon)
 
 
-def key_figures(found: ForecastValue) -> None:
+def key_figures(forecast: Forecast, found: ForecastValue) -> None:
     """Write the key figures of a forecast."""
+    once = (
+        " BG/NBD takes everybody with a single purchase day for still there; the other two models do not."
+        if forecast.fit is not None and forecast.fit.model == "bg_nbd"
+        else ""
+    )
     worth, buyers = measures.money("Lifetime value"), Measure("Customers")
     orders, revenue = Measure("Orders", "number"), measures.money("Revenue")
     kpi_row(
@@ -80,7 +85,7 @@ def key_figures(found: ForecastValue) -> None:
             Kpi(
                 "Likely still customers",
                 buyers.text(round(found.alive)),
-                help="Sum of every customer's probability of being still a customer.",
+                help=f"Sum of every customer's probability of being still a customer.{once}",
                 exact=f"{found.alive:,.1f} of {found.customers:,}",
                 note=f"{theme.percent(found.alive / found.customers)} of {found.customers:,}",
             ),

@@ -37,7 +37,7 @@ flat = cache.dcf(assumptions, as_of=as_of, scheme=scheme)
 found = cache.by_forecast(assumptions, as_of=as_of, scheme=scheme) if forecast.usable else None
 if found is not None:
     with kpi_slot:
-        forecasts.key_figures(found)
+        forecasts.key_figures(forecast, found)
         definition_note(forecasts.formula(found, forecast), as_of)
 
 if view == "customers" and found is not None:
