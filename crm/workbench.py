@@ -240,9 +240,7 @@ class Workbench:
         return self.valuation.customers(assumptions or self.assumptions(), as_of=as_of)
 
     def _known_customers(self, as_of: date) -> Lazy:
-        """Return the per-customer table, its forecasts empty unless they are kept: nobody waits for them here."""
-        if self.forecasting.is_made(as_of=as_of):
-            return self.customers(as_of=as_of)
+        """Return the per-customer table with its forecasts empty: nobody waits for them here."""
         return self.engine.customers(as_of=as_of, bands=self.bands())
 
     def assumptions(self, **values: Any) -> Assumptions:
