@@ -97,6 +97,10 @@ class Engine(ABC):
             contacts = latest_change(session)
         return Version(self._lake.version("orders"), self._lake.version("responses"), contacts)
 
+    def orders_version(self) -> int:
+        """Return the version of the orders alone, all that a forecast rests on."""
+        return self._lake.version("orders")
+
     @abstractmethod
     def table(self, name: str) -> Lazy:
         """Return the lake's table `name`, shaped as schema.LAKE[name], in no order."""

@@ -27,7 +27,7 @@ from crm.analytics.customers import YEAR_DAYS
 from crm.analytics.gamma_gamma import SpendFit
 from crm.analytics.holdout_rows import holdout_rows, purchases_by_day
 from crm.analytics.lifetime_value import Assumptions
-from crm.analytics.profiles import Scores
+from crm.analytics.profiles import HISTORY, Scores
 from crm.analytics.scores import Predictor
 from crm.analytics.segments import Bands
 from crm.engine import Engine
@@ -54,6 +54,15 @@ FORECAST_MONTHS = 12
 """How far the curves of cohorts are drawn on."""
 
 
+class Question(NamedTuple):
+    """What a forecast answers: which orders, up to which day, by which model, tested on how many weeks."""
+
+    orders_version: int
+    as_of: date
+    model: str
+    holdout_weeks: int | None
+
+
 @dataclass(frozen=True, eq=False)
 class Forecast:
     """A model fitted to the orders up to `as_of`, with its test and the verdict on it.
@@ -61,24 +70,29 @@ class Forecast:
     asked: model (or "auto") and weeks of holdout (or nothing for the default) as they were asked for.
     fit, spend: nothing where the history could not carry them. kept_share: revenue ÷ purchases, the rest
     having been returned. share_alive: mean probability of still being a customer. candidates: the models
-    compared, where the better one was asked for; why: how the choice fell.
+    compared, where the better one was asked for; why: how the choice fell. key: equal ones are the same forecast.
     """
 
     as_of: date
     orders_version: int
-    made_at: datetime | None
     asked_model: str
     asked_weeks: int | None
-    facts: Facts | None
-    fit: Fit | None
-    spend: SpendFit | None
-    kept_share: float
-    share_alive: float | None
-    candidates: tuple[Candidate, ...]
-    why: str
-    test: HoldoutTest | None
-    verdict: Verdict
+    verdict: Verdict = field(default_factory=Verdict)
+    made_at: datetime | None = None
+    facts: Facts | None = None
+    fit: Fit | None = None
+    spend: SpendFit | None = None
+    kept_share: float = 1.0
+    share_alive: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    why: str = ""
+    test: HoldoutTest | None = None
     key: str = ""
+
+    @property
+    def question(self) -> Question:
+        """What it answers."""
+        return Question(self.orders_version, self.as_of, self.asked_model, self.asked_weeks)
 
     @property
     def usable(self) -> bool:
@@ -103,28 +117,6 @@ class Forecast:
         return Predictor(self.fit, self.spend, self.kept_share)
 
 
-@dataclass(frozen=True, eq=False)
-class Ahead:
-    """What the model expects of all customers together.
-
-    years: revenue of each coming year of 365 days, money before margin and discount. cohorts: one row per
-    first-purchase month (cohort, as in "2025-03") and months ahead of the as-of day (months, from 0): customers, ahead (revenue
-    per customer from the as-of day on), age (mean months since their first purchase on the as-of day).
-    """
-
-    years: tuple[float, ...]
-    cohorts: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
-class Question(NamedTuple):
-    """What a forecast answers: which orders, up to which day, by which model, tested on how many weeks."""
-
-    orders_version: int
-    as_of: date
-    model: str
-    holdout_weeks: int | None
-
-
 class Forecasting:
     """The forecasts of one store."""
 
@@ -145,7 +137,7 @@ class Forecasting:
         last quarter. Raises InvalidValue for others.
         """
         _require(model, holdout_weeks)
-        question = Question(self._engine.version().orders, as_of, model, holdout_weeks)
+        question = Question(self._engine.orders_version(), as_of, model, holdout_weeks)
         # Whoever asks for a kept one does not wait for another that is being fitted.
         if (kept := self._recall(question)) is not None:
             return kept
@@ -153,7 +145,7 @@ class Forecasting:
             kept = self._recall(question)
             return kept if kept is not None else self._keep(question, self._make(question))
 
-    def _recall(self, question: "Question") -> Forecast | None:
+    def _recall(self, question: Question) -> Forecast | None:
         """Return the forecast for a question, if it is kept in memory or in the records."""
         with self._lock:
             if question in self._kept:
@@ -162,7 +154,7 @@ class Forecasting:
         found = self._find(question)
         return None if found is None else self._keep(question, found)
 
-    def _keep(self, question: "Question", forecast: Forecast) -> Forecast:
+    def _keep(self, question: Question, forecast: Forecast) -> Forecast:
         with self._lock:
             self._kept[question] = forecast
             self._kept.move_to_end(question)
@@ -176,14 +168,12 @@ class Forecasting:
         That of an earlier version of the orders stays as it was kept: its orders are gone.
         """
         test, facts = forecast.test, forecast.facts
-        question = Question(
-            forecast.orders_version, forecast.as_of, forecast.asked_model, forecast.asked_weeks
-        )
+        question = forecast.question
         with self._fitting:
             forecast = self._recall(question) or forecast
             if test is None or facts is None or (forecast.test is not None and forecast.test.tracking):
                 return forecast
-            if forecast.orders_version != self._engine.version().orders:
+            if forecast.orders_version != self._engine.orders_version():
                 return forecast
             keys, _ = backtest.histories_of(self._known_at(test.cut, test.as_of, facts.first))
             daily = self._purchases_by_day(test.cut, test.as_of, facts.first)
@@ -194,11 +184,6 @@ class Forecasting:
                 if row is not None:
                     amend_forecast(session, row, test=_as_json(drawn)["test"])
             return self._keep(question, drawn)
-
-    def is_made(self, *, as_of: date, model: str = AUTO, holdout_weeks: int | None = None) -> bool:
-        """Return whether the forecast for a question is kept already."""
-        question = Question(self._engine.version().orders, as_of, model, holdout_weeks)
-        return self._recall(question) is not None
 
     def earlier(self, *, limit: int = 20) -> list[Forecast]:
         """Return the forecasts kept last, newest first, those of earlier versions of the orders among them."""
@@ -219,51 +204,73 @@ class Forecasting:
             self._scores.move_to_end(key)
             return self._scores[key]
 
-    def ahead(self, forecast: Forecast, *, years: int) -> Ahead:
-        """Return what `forecast` expects of all customers: year by year, and of each cohort month by month."""
-        predictor = forecast.predictor
+    def years_ahead(self, forecast: Forecast, years: int) -> tuple[float, ...]:
+        """Return the revenue of all customers that `forecast` expects in each coming year of 365 days.
+
+        Money, before margin and discount.
+        """
         rows, keys = self._histories(forecast.as_of)
-        weight = self._spend_weights(predictor, rows, keys)
-        yearly = scoring.yearly_orders(predictor.orders, keys, years)
-        return Ahead(tuple(map(float, weight @ yearly)), self._cohorts(forecast, rows, keys, weight))
+        yearly = scoring.yearly_orders(forecast.predictor.orders, keys, years)
+        return tuple(map(float, _spend_weights(forecast.predictor, rows, keys) @ yearly))
+
+    def cohorts_ahead(self, forecast: Forecast) -> pd.DataFrame:
+        """Return what `forecast` expects of the customers of each month of first purchase, month by month.
+
+        To one row per cohort (such as "2025-03") and months ahead of the as-of day (from 0): cohort, months,
+        customers, ahead (revenue per customer from the as-of day on), age (mean months since their first
+        purchase on the as-of day).
+        """
+        rows, keys = self._histories(forecast.as_of)
+        fit, weight = forecast.predictor.orders, _spend_weights(forecast.predictor, rows, keys)
+        day = pd.Timestamp(forecast.as_of) - pd.to_timedelta(rows["tenure_days"], unit="D")
+        month = (day.dt.year * 12 + day.dt.month - 1).to_numpy(np.int64)
+        months, of = np.unique(month, return_inverse=True)
+        members = np.bincount(of, keys.customers)
+        ages = np.bincount(of, keys.customers * rows["tenure_days"].to_numpy(float)) / members / MONTH_DAYS
+        steps = np.arange(FORECAST_MONTHS + 1)
+        if_alive = fit.expected_orders_alive_at(keys, steps * (MONTH_DAYS / WEEK_DAYS))
+        brings = (weight * fit.probability_alive(keys))[:, None] * if_alive
+        return pd.concat(
+            [
+                pd.DataFrame(
+                    {
+                        "cohort": [month_text(int(one)) for one in months],
+                        "months": step,
+                        "customers": members.astype(int),
+                        "ahead": np.bincount(of, brings[:, step]) / members,
+                        "age": ages,
+                    }
+                )
+                for step in steps
+            ],
+            ignore_index=True,
+        )
 
     # How it comes about
 
-    def _find(self, question: "Question") -> Forecast | None:
+    def _find(self, question: Question) -> Forecast | None:
         with self._records.read() as session:
             row = find_forecast(session, **question._asdict())
             if row is None or row.body.get("format") != FORMAT:
                 return None
             return _from_json(row.body, row.made_at)
 
-    def _make(self, question: "Question") -> Forecast:
-        made = self._fitted(*question)
+    def _make(self, question: Question) -> Forecast:
+        made = self._fitted(question)
         with self._records.write() as session:
             row = find_forecast(session, **question._asdict())
             if row is not None and row.body.get("format") != FORMAT:
                 session.delete(row)  # kept by an earlier release, in another shape
                 session.flush()
             # Orders that came in while it was fitted make it one of neither version; it is shown and not kept.
-            if self._engine.version().orders != question.orders_version:
+            if self._engine.orders_version() != question.orders_version:
                 return replace(made, key=f"{question}, {id(made)}")
             row = keep_forecast(session, **question._asdict(), body=_as_json(made))
             return _from_json(row.body, row.made_at)
 
-    def _fitted(self, orders_version: int, as_of: date, asked: str, weeks: int | None) -> Forecast:
-        nothing: dict[str, Any] = {
-            "as_of": as_of,
-            "orders_version": orders_version,
-            "made_at": None,
-            "asked_model": asked,
-            "asked_weeks": weeks,
-            "fit": None,
-            "spend": None,
-            "kept_share": 1.0,
-            "share_alive": None,
-            "candidates": (),
-            "why": "",
-            "test": None,
-        }
+    def _fitted(self, question: Question) -> Forecast:
+        _, as_of, asked, weeks = question
+        made = Forecast(as_of, question.orders_version, asked, weeks)
         rows, keys = self._histories(as_of)
         if rows.empty:
             reason = Reason(
@@ -271,12 +278,12 @@ class Forecasting:
                 f"Nobody had bought by {as_of.isoformat()}.",
                 "Choose a later as-of day, or import orders.",
             )
-            return Forecast(**nothing, facts=None, verdict=Verdict((reason,)))
+            return replace(made, verdict=Verdict((reason,)))
         spenders = self._spenders(as_of)
         facts = _facts(rows, spenders, as_of)
         if backtest.gates(facts, as_of):
             verdict = backtest.judge(facts, as_of, fit=None, share_alive=None, test=None)
-            return Forecast(**nothing, facts=facts, verdict=verdict)
+            return replace(made, facts=facts, verdict=verdict)
 
         cut = backtest.default_cut(facts.first, as_of) if weeks is None else as_of - timedelta(weeks=weeks)
         try:
@@ -317,26 +324,27 @@ class Forecasting:
                 fit = whole.result()
         except NotEnoughData as error:
             reason = Reason("refused", error.message, error.hint)
-            return Forecast(**nothing, facts=facts, verdict=Verdict((reason,)))
+            return replace(made, facts=facts, verdict=Verdict((reason,)))
         alive = float(keys.customers @ fit.probability_alive(keys) / keys.customers.sum())
-        nothing |= {
-            "fit": fit,
-            "spend": spend,
-            "kept_share": _kept_share(rows["revenue"], rows["purchase_total"]),
-            "share_alive": alive,
-            "candidates": candidates,
-            "why": why,
-            "test": test,
-        }
-        verdict = backtest.judge(facts, as_of, fit=fit, share_alive=alive, test=test, spend=spend)
-        return Forecast(**nothing, facts=facts, verdict=verdict)
+        return replace(
+            made,
+            facts=facts,
+            fit=fit,
+            spend=spend,
+            kept_share=_kept_share(rows["revenue"], rows["purchase_total"]),
+            share_alive=alive,
+            candidates=candidates,
+            why=why,
+            test=test,
+            verdict=backtest.judge(facts, as_of, fit=fit, share_alive=alive, test=test, spend=spend),
+        )
 
     def _histories(self, as_of: date) -> tuple[pd.DataFrame, Histories]:
         """Return the distinct histories up to `as_of`, in order, as `purchase_histories` has them, money as floats."""
-        version = self._engine.version().orders
+        version = self._engine.orders_version()
         with self._lock:
             if self._read is None or self._read[0] != (version, as_of):
-                names = ["purchase_days", "recency_days", "tenure_days"]
+                names = list(HISTORY)
                 money = nw.col("repeat_spend", "revenue", "purchase_total").cast(nw.Float64)
                 found = self._engine.histories(as_of=as_of, bands=self._bands()).select(
                     *names, "customers", money
@@ -351,7 +359,7 @@ class Forecasting:
         """Return what of `holdout_rows` the test looks at, money as floats."""
         rows = holdout_rows(self._engine.orders(), cut=cut, as_of=as_of)
         window = backtest.naive_window(first, cut, as_of)
-        names = ["purchase_days", "recency_days", "tenure_days", "repeat_spend", "revenue", "purchase_total"]
+        names = [*HISTORY, "repeat_spend", "revenue", "purchase_total"]
         names += [f"{of}_{what}" for of in ("later", window) for what in ("purchase_days", "revenue")]
         return self._engine.collect(rows.select(nw.col(*names).cast(nw.Float64)))
 
@@ -374,14 +382,9 @@ class Forecasting:
         rows, keys = self._histories(forecast.as_of)
         with ThreadPoolExecutor(THREADS) as pool:
             of_orders = pool.submit(scoring.order_interval, predictor, keys, YEAR_WEEKS)
-            money = scoring.money(
-                predictor, keys, years=assumptions.years, weights=scoring.discount_weights(assumptions)
-            )
+            money = scoring.money(predictor, keys, years=assumptions.years, weights=assumptions.weights)
             orders = of_orders.result()
-        columns: dict[str, Any] = {
-            name: pa.array(rows[name].to_numpy(np.int64))
-            for name in ("purchase_days", "recency_days", "tenure_days")
-        }
+        columns: dict[str, Any] = {name: pa.array(rows[name].to_numpy(np.int64)) for name in HISTORY}
         columns |= {
             "probability_alive": predictor.orders.probability_alive(keys),
             "expected_orders_12m": predictor.orders.expected_orders(keys, YEAR_WEEKS),
@@ -394,35 +397,12 @@ class Forecasting:
             columns |= {f"{name}_0": pair[0], f"{name}_1": pair[1]}
         return pa.table(columns)
 
-    def _spend_weights(self, predictor: Predictor, rows: pd.DataFrame, keys: Histories) -> Floats:
-        """Return what one purchase day of all customers who share a history brings together."""
-        first, second = predictor.spend.coefficients(keys.x)
-        spent = rows["repeat_spend"].to_numpy(float)
-        return np.asarray(predictor.kept_share * (first * keys.customers + second * spent))
 
-    def _cohorts(
-        self, forecast: Forecast, rows: pd.DataFrame, keys: Histories, weight: Floats
-    ) -> pd.DataFrame:
-        day = pd.Timestamp(forecast.as_of) - pd.to_timedelta(rows["tenure_days"], unit="D")
-        month = (day.dt.year * 12 + day.dt.month - 1).to_numpy(np.int64)
-        months, of = np.unique(month, return_inverse=True)
-        members = np.bincount(of, keys.customers)
-        ages = np.bincount(of, keys.customers * rows["tenure_days"].to_numpy(float)) / members / MONTH_DAYS
-        parts = []
-        for ahead in range(FORECAST_MONTHS + 1):
-            orders = forecast.predictor.orders.expected_orders(keys, ahead * MONTH_DAYS / WEEK_DAYS)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "cohort": [month_text(int(one)) for one in months],
-                        "months": ahead,
-                        "customers": members.astype(int),
-                        "ahead": np.bincount(of, weight * orders) / members,
-                        "age": ages,
-                    }
-                )
-            )
-        return pd.concat(parts, ignore_index=True)
+def _spend_weights(predictor: Predictor, rows: pd.DataFrame, keys: Histories) -> Floats:
+    """Return what one purchase day of all customers who share a history brings together."""
+    first, second = predictor.spend.coefficients(keys.x)
+    spent = rows["repeat_spend"].to_numpy(float)
+    return np.asarray(predictor.kept_share * (first * keys.customers + second * spent))
 
 
 def _require(model: str, holdout_weeks: int | None) -> None:

@@ -17,7 +17,7 @@ from crm.analytics.acquisition import (
     channel_of,
 )
 from crm.analytics.btyd import WEEK_DAYS, YEAR_WEEKS, Histories
-from crm.analytics.cohorts import ENOUGH_SHARE, cohort_values, value_curves
+from crm.analytics.cohorts import ENOUGH_SHARE, cohort_text, cohort_values, value_curves
 from crm.analytics.customers import with_purchase
 from crm.analytics.holdout_rows import purchase_days_of
 from crm.analytics.lifetime_value import (
@@ -39,7 +39,7 @@ from crm.analytics.segments import Bands, find_scheme, in_order
 from crm.analytics.tables import day_number, day_of
 from crm.engine import Engine, Lazy
 from crm.errors import NotFound
-from crm.forecasting import Ahead, Forecast, Forecasting
+from crm.forecasting import Forecast, Forecasting
 
 HISTOGRAM_BINS = 40
 
@@ -203,15 +203,8 @@ class Valuation:
         """Return DCF lifetime values under `assumptions`, and the test of the rule they rest on."""
         found = find_scheme(scheme)
         value = nw.col("dcf_lifetime_value")
-        made = self._forecasting.is_made(
-            as_of=as_of, model=assumptions.model, holdout_weeks=assumptions.holdout_weeks
-        )
-        # The formula needs no forecast, and waits for none.
-        buyers = (
-            self._valued(assumptions, as_of)
-            if made
-            else with_purchase(self._engine.valued(as_of=as_of, bands=self._bands(), assumptions=assumptions))
-        )
+        # Without forecasts: the formula needs none, and waits for none.
+        buyers = with_purchase(self._engine.valued(as_of=as_of, bands=self._bands(), assumptions=assumptions))
         totals = self._engine.row(
             buyers.select(
                 customers=nw.len(),
@@ -252,15 +245,12 @@ class Valuation:
 
     def flat_revenue_test(self, *, as_of: date) -> FlatRevenueTest:
         """Return how "the next period brings what the last one did" held on this history."""
-        spread = self._engine.days()
-        if spread is None or spread[0] > as_of:
-            return FlatRevenueTest(None, 0, None, None, 0, ("There are no orders up to this day.",))
-        cut, days = test_window(spread[0], as_of)
-        if days < MIN_TEST_DAYS:
-            reason = (
-                f"The orders cover {_days((as_of - spread[0]).days + 1)}; the test needs at least "
-                f"{2 * MIN_TEST_DAYS}: one half to predict from and one to compare with."
-            )
+        cut, days, reason = self._window(
+            as_of,
+            short="The orders cover {covered}; the test needs at least "
+            f"{2 * MIN_TEST_DAYS}: one half to predict from and one to compare with.",
+        )
+        if cut is None or reason:
             return FlatRevenueTest(cut, days, None, None, 0, (reason,))
         row = self._engine.row(flat_revenue_halves(self._engine.orders(), cut=cut, days=days))
         return FlatRevenueTest(
@@ -269,14 +259,20 @@ class Valuation:
 
     def retention(self, *, as_of: date) -> Retention:
         """Return what share of the customers came back, in the same windows as the DCF formula's test."""
-        spread = self._engine.days()
-        if spread is None or spread[0] > as_of:
-            return Retention(None, 0, 0, 0, ("There are no orders up to this day.",))
-        cut, days = test_window(spread[0], as_of)
-        if days < MIN_TEST_DAYS:
-            return Retention(cut, days, 0, 0, ("The orders cover too few days to count who came back.",))
+        cut, days, reason = self._window(as_of, short="The orders cover too few days to count who came back.")
+        if cut is None or reason:
+            return Retention(cut, days, 0, 0, (reason,))
         row = self._engine.row(yearly_retention(self._engine.orders(), cut=cut, days=days))
         return Retention(cut, days, int(row["customers"]), int(row["kept"]))
+
+    def _window(self, as_of: date, *, short: str) -> tuple[date | None, int, str]:
+        """Return where to cut the history in two, the days on either side, and why it cannot be, if so."""
+        spread = self._engine.days()
+        if spread is None or spread[0] > as_of:
+            return None, 0, "There are no orders up to this day."
+        cut, days = test_window(spread[0], as_of)
+        covered = _days((as_of - spread[0]).days + 1)
+        return cut, days, "" if days >= MIN_TEST_DAYS else short.format(covered=covered)
 
     # The forecast
 
@@ -285,7 +281,7 @@ class Valuation:
     ) -> ForecastValue:
         """Return lifetime values by the forecast. Raises NotEnoughData where its verdict is refused."""
         forecast = self.forecast(assumptions, as_of=as_of)
-        ahead = self._forecasting.ahead(forecast, years=assumptions.years + 1)
+        years = self._forecasting.years_ahead(forecast, assumptions.years + 1)
         found = find_scheme(scheme)
         buyers = self._valued(assumptions, as_of)
         value = nw.col("lifetime_value")
@@ -299,12 +295,10 @@ class Valuation:
                 orders_12m=nw.col("expected_orders_12m").sum(),
             )
         )
-        segments = _valued_groups(
-            self._engine.collect(_group_sums(buyers.with_columns(segment=nw.col(found.column))))
-        )
-        every = _valued_groups(
-            self._engine.collect(_group_sums(buyers.with_columns(segment=nw.lit("all"))))
-        ).iloc[0]
+        sums = self._engine.collect(_group_sums(buyers.with_columns(segment=nw.col(found.column))))
+        segments = _valued_groups(sums)
+        # Every customer is in one segment, and all that an interval is made of adds up.
+        every = _valued_groups(sums.drop(columns="segment").sum().to_frame().T).iloc[0]
         customers, cost = int(every["customers"]), float(every["acquisition_cost"])
         retention = self.retention(as_of=as_of)
         annual = float(totals["annual_revenue"] or 0)
@@ -323,7 +317,7 @@ class Valuation:
             below_cost=int(totals["below_cost"] or 0),
             alive=float(every["alive"]),
             orders_12m=float(totals["orders_12m"] or 0),
-            revenue_12m=ahead.years[0],
+            revenue_12m=years[0],
             bins=self._bins(buyers, "lifetime_value", {**totals, "customers": customers}),
             segments=in_order(segments, found),
             concentration=concentration,
@@ -336,13 +330,13 @@ class Valuation:
                 assumptions,
                 annual_revenue=annual,
                 retention=kept,
-                model_years=ahead.years[: assumptions.years],
+                model_years=years[: assumptions.years],
                 acquisition_cost=cost,
             ),
             swings=tuple(
                 tornado(
                     assumptions,
-                    model_years=ahead.years,
+                    model_years=years,
                     acquisition_cost=cost,
                     interval=(float(every["low"]), float(every["high"])),
                 )
@@ -357,10 +351,6 @@ class Valuation:
         curves = value_curves(
             self._engine.collect(cohort_values(orders, as_of=as_of)), margin=assumptions.margin
         )
-        grown = pd.DataFrame(columns=["cohort", "months", "value"])
-        if forecast.usable:
-            ahead = self._forecasting.ahead(forecast, years=1)
-            grown = _grown(curves, ahead, self._brought(customers), assumptions.margin)
         by = customers.select("customer_id", cohort=channel_of())
         of_channels = value_curves(
             self._engine.collect(cohort_values(orders, as_of=as_of, by=by)),
@@ -369,6 +359,10 @@ class Valuation:
         )
         channels = self._engine.collect(acquisition_by_channel(customers, assumptions=assumptions))
         cohorts = self._engine.collect(acquisition_by_cohort(customers, assumptions=assumptions))
+        grown = pd.DataFrame(columns=["cohort", "months", "value"])
+        if forecast.usable:
+            ahead = self._forecasting.cohorts_ahead(forecast)
+            grown = _grown(curves, ahead, cohorts, assumptions.margin)
         drawn = curves.merge(
             grown.rename(columns={"value": "forecast"}), on=["cohort", "months"], how="outer"
         )
@@ -394,7 +388,7 @@ class Valuation:
         spent = float(bought["purchase_total"].iloc[1:].sum())
         predictor, today = forecast.predictor, day_number(as_of)
         fit = predictor.orders
-        now = _history(days, today)
+        now = _histories_by(days, np.array([today]))
         low, high = scoring.alive_interval(fit, now)
         orders_12m = scoring.order_interval(predictor, now, YEAR_WEEKS)
         year = scoring.money(predictor, now, years=1, weights=np.ones(1), weeks=YEAR_WEEKS)
@@ -430,8 +424,12 @@ class Valuation:
                 *(float(pair[0][0] + pair[1][0] * spent) for pair in (year.expected, year.low, year.high))
             ),
             lifetime_value=Interval(*(float(value[f"lifetime_value{end}"]) for end in ("", "_low", "_high"))),
-            after_order=float(fit.probability_alive(_history(np.append(days, today), today))[0]),
-            after_silence=float(fit.probability_alive(_history(days, today + SILENCE_DAYS))[0]),
+            after_order=float(
+                fit.probability_alive(_histories_by(np.union1d(days, [today]), np.array([today])))[0]
+            ),
+            after_silence=float(
+                fit.probability_alive(_histories_by(days, np.array([today + SILENCE_DAYS])))[0]
+            ),
             path=pd.DataFrame(
                 {
                     "day": [day_of(int(day)) for day in looked_at],
@@ -441,14 +439,6 @@ class Valuation:
             purchases=tuple(day_of(int(day)) for day in days),
             # In BG/NBD customers leave after a repeat purchase only.
             told_apart=fit.model != "bg_nbd" or len(days) > 1,
-        )
-
-    def _brought(self, customers: Lazy) -> pd.DataFrame:
-        """Return what each cohort has brought per customer up to the as-of day: cohort, brought (revenue)."""
-        sums = self._engine.collect(acquisition_by_cohort(customers, assumptions=Assumptions()))
-        table = acquisition_table(sums, pd.DataFrame(columns=["cohort", "months", "value"]))
-        return pd.DataFrame(
-            {"cohort": table["cohort"], "brought": table["margin"].astype(float) / table["customers"]}
         )
 
     def _concentration(self, buyers: Lazy) -> tuple[pd.DataFrame, tuple[tuple[float, float], ...]]:
@@ -553,13 +543,6 @@ def _histories_by(
     return Histories(bought - 1, (days[bought - 1] - days[0]) / WEEK_DAYS, (evenings - days[0]) / WEEK_DAYS)
 
 
-def _history(days: "np.ndarray[Any, np.dtype[np.int64]]", until: int) -> Histories:
-    """Return the history of one customer who bought on `days`, looked at on day `until`."""
-    first = int(days[0])
-    bought = len(np.unique(days))
-    return Histories(bought - 1, (int(days[-1]) - first) / WEEK_DAYS, (until - first) / WEEK_DAYS)
-
-
 def _group_sums(buyers: Lazy) -> Lazy:
     loadings = {
         f"loading_{number}": nw.col(f"loading_{number}").sum() for number in range(1, scoring.LOADINGS + 1)
@@ -595,16 +578,25 @@ def _valued_groups(sums: pd.DataFrame) -> pd.DataFrame:
     return sums.drop(columns=[*names, "variance", "future_value"])
 
 
-def _grown(curves: pd.DataFrame, ahead: Ahead, brought: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return how the curves of cohorts go on: cohort, months, value, from the last observed month."""
+def _grown(curves: pd.DataFrame, ahead: pd.DataFrame, cohorts: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Return how the curves of cohorts go on: cohort, months, value, from the last observed month.
+
+    ahead: the rows of `Forecasting.cohorts_ahead`; cohorts: those of `acquisition_by_cohort`, whose margin is
+    what each cohort has brought up to the as-of day.
+    """
     rows = []
     observed = curves.dropna(subset=["value"]).sort_values("months").groupby("cohort").last()
     last = {
         str(cohort): (int(month), float(value))
         for cohort, month, value in zip(observed.index, observed["months"], observed["value"], strict=True)
     }
-    so_far = dict(zip(brought["cohort"], brought["brought"], strict=True))
-    for cohort, coming in ahead.cohorts.groupby("cohort"):
+    so_far = {
+        cohort_text(cohort): float(brought) / members
+        for cohort, brought, members in zip(
+            cohorts["cohort"], cohorts["margin"], cohorts["customers"], strict=True
+        )
+    }
+    for cohort, coming in ahead.groupby("cohort"):
         age, points = float(coming["age"].iloc[0]), coming.sort_values("months")
         start = last.get(str(cohort))
         if start is not None:
@@ -616,7 +608,7 @@ def _grown(curves: pd.DataFrame, ahead: Ahead, brought: pd.DataFrame, margin: fl
             if distance <= 0:
                 continue
             more = float(np.interp(distance, points["months"], points["ahead"]))
-            rows.append((cohort, month, (float(so_far[str(cohort)]) + more) * margin))
+            rows.append((cohort, month, so_far[str(cohort)] + more * margin))
     return pd.DataFrame(rows, columns=["cohort", "months", "value"])
 
 

@@ -179,12 +179,11 @@ class Workbench:
         """Return the version of what is stored: equal versions, equal answers."""
         return self.engine.version()
 
-    def forecast_in_background(self) -> None:
-        """Make the forecast of the newest orders in a thread of its own, once for each version of them.
+    def forecast_in_background(self, version: int) -> None:
+        """Make the forecast of the newest orders, of this version, in a thread of its own, once for each version.
 
         What asks for it meanwhile waits for this one.
         """
-        version = self.lake.version("orders")
         with self._starting:
             if version == self._fitted_version or (self._fitting is not None and self._fitting.is_alive()):
                 return

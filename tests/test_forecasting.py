@@ -251,9 +251,9 @@ def test_orders_that_come_in_while_it_is_fitted_leave_no_forecast_of_neither_ver
     more = orders_file(tmp_path / "two.csv", seed=2)
     fitted = workbench.forecasting._fitted
 
-    def meanwhile(*question):
+    def meanwhile(question):
         workbench.importer.run(more, kind="orders", actor="test", source="command line")
-        return fitted(*question)
+        return fitted(question)
 
     with patch.object(workbench.forecasting, "_fitted", meanwhile):
         workbench.forecasting.forecast(as_of=LAST)
@@ -267,7 +267,7 @@ def test_the_same_question_is_answered_once_and_by_another_process_alike(shop):
 
     other = Workbench.open(shop.settings)
     try:
-        assert other.forecasting.is_made(as_of=as_of)
+        assert as_of in [one.as_of for one in other.forecasting.earlier()]
         kept = other.forecasting.forecast(as_of=as_of)
     finally:
         other.close()
@@ -329,18 +329,18 @@ def test_a_forecast_is_made_in_the_background_once_for_each_version(workbench, t
         orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
     )
 
-    workbench.forecast_in_background()
+    workbench.forecast_in_background(workbench.lake.version("orders"))
     workbench._fitting.join()
     thread = workbench._fitting
-    workbench.forecast_in_background()
+    workbench.forecast_in_background(workbench.lake.version("orders"))
 
-    assert workbench.forecasting.is_made(as_of=LAST)
+    assert [one.as_of for one in workbench.forecasting.earlier()] == [LAST]
     assert workbench.forecasting.forecast(as_of=LAST).test.tracking
     assert workbench._fitting is thread
 
 
 def test_the_background_of_an_empty_store_has_nothing_to_do(workbench):
-    workbench.forecast_in_background()
+    workbench.forecast_in_background(workbench.lake.version("orders"))
     workbench._fitting.join()
 
     assert workbench.forecasting.earlier() == []
@@ -463,7 +463,7 @@ def test_spark_and_duckdb_give_the_same_forecasts(shop, spark_url):
     spark = Workbench.open(load_settings(home=shop.settings.home, engine=spark_url))
     try:
         # Fitted anew from Spark's own rows, not read from what DuckDB's forecast left.
-        fitted = spark.forecasting._fitted(made.orders_version, as_of, "auto", None)
+        fitted = spark.forecasting._fitted(made.question)
         of_spark = everything_of(spark, as_of=as_of, assumptions=assumptions)
         value = spark.valuation.by_forecast(assumptions, as_of=as_of)
     finally:

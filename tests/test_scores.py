@@ -102,7 +102,7 @@ def test_years_are_discounted_at_their_ends_as_the_formula_does():
     spend = np.full(5, 100.0)
     predictor = Predictor(FITS["bg_nbd"], SPEND)
 
-    found = money_of(predictor, spend, years=3, weights=scores.discount_weights(assumptions))
+    found = money_of(predictor, spend, years=3, weights=assumptions.weights)
 
     yearly = scores.yearly_orders(FITS["bg_nbd"], CUSTOMERS, 3)
     by_hand = 0.4 * (yearly[:, 0] / 1.1 + yearly[:, 1] / 1.21 + yearly[:, 2] / 1.331)
@@ -110,8 +110,8 @@ def test_years_are_discounted_at_their_ends_as_the_formula_does():
 
 
 def test_without_discount_and_margin_a_year_is_worth_its_revenue():
-    assert scores.discount_weights(Assumptions(years=2, discount_rate=0)) == pytest.approx([1, 1])
-    assert scores.discount_weights(Assumptions(years=1, discount_rate=1)) == pytest.approx([0.5])
+    assert Assumptions(years=2, discount_rate=0).weights == pytest.approx([1, 1])
+    assert Assumptions(years=1, discount_rate=1).weights == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize("q", [1.6, 2.0, 2.5, 4.0])

@@ -16,6 +16,8 @@ import pandas as pd
 from crm.analytics import scores
 from crm.analytics.btyd import TITLES, WEEK_DAYS, Fit, Floats, Histories, ModelName
 from crm.analytics.gamma_gamma import SpendFit
+from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of, signed
+from crm.analytics.profiles import HISTORY
 from crm.analytics.scores import Predictor
 from crm.analytics.tables import day_number
 
@@ -30,8 +32,8 @@ MIN_REPEATERS = 100
 MIN_FREQUENT = 10
 """Customers with three purchase days or more. These gates are Klaviyo's, or stricter."""
 
-USABLE_BIAS, TRUSTED_BIAS = 0.10, 0.20
-"""Up to the first, a forecast's error in the past is usable; beyond the second it is refused."""
+USABLE_BIAS = 0.10
+"""Up to here a forecast's error in the past is usable; beyond TRUSTED_BIAS it is refused."""
 
 CARE_CORRELATION, TRUSTED_CORRELATION = 0.20, 0.40
 """Of orders and mean spend: Gamma-Gamma presumes none."""
@@ -194,11 +196,6 @@ class Facts:
     first: date
     last: date
     spend_correlation: float | None
-
-
-def bias_of(predicted: float, actual: float) -> float | None:
-    """Return (predicted − actual) ÷ actual; nothing where actual is 0 or less."""
-    return (predicted - actual) / actual if actual > 0 else None
 
 
 def default_cut(first: date, as_of: date) -> date:
@@ -365,9 +362,7 @@ def _independence(correlation: float) -> list[Reason]:
         Reason(
             "refused" if abs(correlation) > TRUSTED_CORRELATION else "care",
             "What customers spend on a purchase day depends on how often they buy "
-            f"(correlation {correlation:+.2f}); the model of spend presumes that it does not.".replace(
-                "-", "−"
-            ),
+            f"(correlation {signed(f'{correlation:+.2f}')}); the model of spend presumes that it does not.",
             "Look at wholesale and private customers apart.",
         )
     ]
@@ -429,7 +424,7 @@ def candidate(
 
 def histories_of(rows: pd.DataFrame) -> tuple[Histories, np.ndarray]:
     """Return the distinct histories of customers, and which of them each row has."""
-    columns = [rows[name].to_numpy(np.int64) for name in ("purchase_days", "recency_days", "tenure_days")]
+    columns = [rows[name].to_numpy(np.int64) for name in HISTORY]
     packed = (columns[0] << 40) | (columns[1] << 20) | columns[2]
     keys, back, counts = np.unique(packed, return_inverse=True, return_counts=True)
     low = (1 << 20) - 1
@@ -662,7 +657,7 @@ def _share(share: float) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{share:+.1%}".replace("-", "−")
+    return signed(f"{share:+.1%}")
 
 
 def _day(day: date) -> str:

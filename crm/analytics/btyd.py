@@ -127,7 +127,7 @@ class Histories:
         return Histories(x, np.zeros(len(T)), T), back
 
     def part(self, step: int) -> "Histories":
-        """Return every `step`-th of the histories with a last purchase after the first, and of the others."""
+        """Return every `step`-th of the histories, in the order of x, t_x and T."""
         order = np.lexsort((self.T, self.t_x, self.x))[::step]
         return Histories(self.x[order], self.t_x[order], self.T[order], self.customers[order])
 
@@ -167,10 +167,6 @@ class Fit:
             name: float(value * error)
             for (name, value), error in zip(self.parameters.items(), errors, strict=True)
         }
-
-    def with_parameters(self, **values: float) -> "Fit":
-        """Return the same model with other parameters, for what-if and for intervals."""
-        return replace(self, parameters={**self.parameters, **values})
 
     def moved(self, step: Floats) -> "Fit":
         """Return the model with `step` added to the logarithms of its parameters."""

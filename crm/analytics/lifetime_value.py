@@ -42,21 +42,21 @@ class Assumptions:
     def __post_init__(self) -> None:
         if not 1 <= self.years <= MAX_YEARS or int(self.years) != self.years:
             raise InvalidValue(
-                f"The horizon is {_signed(f'{self.years:g}')} years.",
+                f"The horizon is {signed(f'{self.years:g}')} years.",
                 f"Choose a whole number from 1 to {MAX_YEARS} years.",
             )
         if not 0 <= self.discount_rate <= 1:
             raise InvalidValue(
-                f"The discount rate is {_signed(f'{100 * self.discount_rate:g}')} % a year.",
+                f"The discount rate is {signed(f'{100 * self.discount_rate:g}')} % a year.",
                 "Choose a rate from 0 % to 100 % a year; money later is never worth more than money now.",
             )
         if not 0 <= self.margin <= 1:
             raise InvalidValue(
-                f"The margin is {_signed(f'{100 * self.margin:g}')} %.", "Choose a share from 0 % to 100 %."
+                f"The margin is {signed(f'{100 * self.margin:g}')} %.", "Choose a share from 0 % to 100 %."
             )
         if not 0 <= self.acquisition_cost < 1e12:
             raise InvalidValue(
-                f"The acquisition cost is {_signed(f'{self.acquisition_cost:,.2f}')}.",
+                f"The acquisition cost is {signed(f'{self.acquisition_cost:,.2f}')}.",
                 "Choose an amount of 0 or more, below 1,000 billion.",
             )
         seen: set[str] = set()
@@ -74,7 +74,7 @@ class Assumptions:
             seen.add(key)
             if not 0 <= cost < 1e12:
                 raise InvalidValue(
-                    f"The acquisition cost of the channel “{channel.strip()}” is {_signed(f'{cost:,.2f}')}.",
+                    f"The acquisition cost of the channel “{channel.strip()}” is {signed(f'{cost:,.2f}')}.",
                     "Choose an amount of 0 or more, below 1,000 billion.",
                 )
 
@@ -92,6 +92,11 @@ class Assumptions:
         )
 
     @property
+    def weights(self) -> tuple[float, ...]:
+        """What 1 of revenue in each of the coming years is worth today: margin ÷ (1 + d)^t."""
+        return tuple(self.margin * (1 + self.discount_rate) ** -t for t in range(1, self.years + 1))
+
+    @property
     def annuity(self) -> float:
         """Σ_{t=1..n} 1 ÷ (1 + d)^t: what 1 of profit a year is worth today."""
         return sum((1 + self.discount_rate) ** -t for t in range(1, self.years + 1))
@@ -101,7 +106,13 @@ class Assumptions:
         return sum((retention / (1 + self.discount_rate)) ** t for t in range(1, self.years + 1))
 
 
-def _signed(number: str) -> str:
+def bias_of(predicted: float, actual: float) -> float | None:
+    """Return (predicted − actual) ÷ actual; nothing where actual is 0 or less."""
+    return (predicted - actual) / actual if actual > 0 else None
+
+
+def signed(number: str) -> str:
+    """Return a written number with a minus sign for its hyphen."""
     return number.replace("-", "−")
 
 
@@ -202,16 +213,16 @@ class FlatRevenueTest:
             return ("No more came in than went back after the cut, so there is nothing to compare with.",)
         if abs(self.bias) > TRUSTED_BIAS:
             return (
-                f"On this history the rule was off by {_signed(f'{self.bias:+.1%}')}, more than {TRUSTED_BIAS:.0%}.",
+                f"On this history the rule was off by {signed(f'{self.bias:+.1%}')}, more than {TRUSTED_BIAS:.0%}.",
             )
         return ()
 
     @property
     def bias(self) -> float | None:
         """(Predicted − actual) ÷ actual; nothing when nothing came, or more went back than came."""
-        if self.predicted is None or self.actual is None or self.actual <= 0:
+        if self.predicted is None or self.actual is None:
             return None
-        return (self.predicted - self.actual) / self.actual
+        return bias_of(self.predicted, self.actual)
 
 
 MIN_TEST_DAYS = 60
@@ -336,8 +347,7 @@ def _present(assumptions: Assumptions, revenues: Sequence[float]) -> list[float]
     """Return what the revenue of each year of the horizon is worth today, after margin."""
     if len(revenues) < assumptions.years:
         raise ValueError(f"{len(revenues)} years are expected, {assumptions.years} are asked for.")
-    growth = 1 + assumptions.discount_rate
-    return [revenues[t - 1] * assumptions.margin * growth**-t for t in range(1, assumptions.years + 1)]
+    return [revenue * weight for revenue, weight in zip(revenues, assumptions.weights, strict=False)]
 
 
 @dataclass(frozen=True)
@@ -443,7 +453,7 @@ def _on_one_grid(amounts: Sequence[float]) -> list[float]:
 
 
 def _money(amount: float) -> str:
-    return _signed(f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}")
+    return signed(f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}")
 
 
 @dataclass(frozen=True)

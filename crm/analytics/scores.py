@@ -5,7 +5,7 @@ linear in S: Gamma-Gamma expects p (v + S) ÷ (p x + q − 1) of each purchase d
 each distinct history; what S adds is one multiplication, which any engine can do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from crm.analytics.btyd import YEAR_WEEKS, Fit, Floats, Histories, Integers
 from crm.analytics.gamma_gamma import SpendFit
-from crm.analytics.lifetime_value import Assumptions
 
 LEVEL = 0.80
 """Share of cases that an interval is to hold."""
@@ -140,7 +139,7 @@ def money(
     histories: Histories,
     *,
     years: int,
-    weights: Floats,
+    weights: Sequence[float] | Floats,
     weeks: float | None = None,
     ends: bool = True,
 ) -> Money:
@@ -151,7 +150,7 @@ def money(
     over customers has no use for them.
     """
     span = YEAR_WEEKS * years if weeks is None else weeks
-    worth = predictor.kept_share * weights
+    worth = predictor.kept_share * np.asarray(weights)
 
     def counted(fit: Fit) -> Floats:
         if weeks is not None:
@@ -199,14 +198,6 @@ def money(
         high=(high * spend.v, high),
         deviation=(chance * spend.v, chance),
         loadings=tuple(loadings),
-    )
-
-
-def discount_weights(assumptions: Assumptions, years: int | None = None) -> Floats:
-    """Return what 1 of revenue in each of the coming years is worth today: margin ÷ (1 + d)^t."""
-    count = assumptions.years if years is None else years
-    return np.array(
-        [assumptions.margin * (1 + assumptions.discount_rate) ** -year for year in range(1, count + 1)]
     )
 
 

@@ -165,6 +165,51 @@ def add_values(figure: go.Figure, texts: Sequence[str]) -> None:
         )
 
 
+def hide_value_axis(
+    figure: go.Figure, measure: Measure, places: Sequence[float], *, last: float | None = None
+) -> None:
+    """Run the axis of horizontal bars over `places` and 0, or up to `last`, without ticks.
+
+    For bars whose values stand beside them as text.
+    """
+    first = min(0.0, *places, 0.0)
+    last = max(0.0, *places, 0.0) if last is None else last
+    figure.update_xaxes(
+        title_text=measure.axis_title,
+        range=[first, last if last > first else 1],
+        showticklabels=False,
+        showgrid=False,
+        zeroline=True,
+        zerolinecolor=theme.GREY,
+        zerolinewidth=1,
+    )
+
+
+def prediction_hovers(
+    heads: Sequence[str],
+    predicted: Sequence[float | None],
+    actual: Sequence[float | None],
+    lows: Sequence[float | None],
+    highs: Sequence[float | None],
+    *,
+    measure: Measure,
+    interval_title: str = "Interval",
+) -> list[str]:
+    """Return what stands beside each point of a forecast that was tested: both figures and how far off it was."""
+    hovers = []
+    for head, guess, fact, foot, top in zip(heads, predicted, actual, lows, highs, strict=True):
+        lines = [
+            f"<b>{escape(head)}</b>",
+            f"Predicted: {measure.exact(guess)}",
+            f"Actual: {measure.exact(fact)}",
+        ]
+        if foot is not None and top is not None:
+            lines.append(f"{escape(interval_title)}: {measure.exact(foot)} to {measure.exact(top)}")
+        lines.append(f"Error: {theme.change(guess, fact)}")
+        hovers.append("<br>".join(lines))
+    return hovers
+
+
 def value_axis(measure: Measure, values: Sequence[float | None]) -> dict[str, Any]:
     """Return ticks at round numbers, written as `measure` writes them, over `values` and 0."""
     known = [value for value in values if value is not None]

@@ -24,7 +24,9 @@ from crm.charts.figures import (
     day_of,
     describe,
     empty_figure,
+    hide_value_axis,
     numbers_of,
+    prediction_hovers,
     seen_through,
     value_axis,
 )
@@ -79,17 +81,15 @@ def tracking_curve(
         return empty_figure(empty, title=title)
     lows = numbers_of(rows, low) if low else [None] * len(days)
     highs = numbers_of(rows, high) if high else [None] * len(days)
-    hovers = []
-    for day, fact, guess, foot, top in zip(days, facts, forecast, lows, highs, strict=True):
-        lines = [
-            f"<b>{escape(x_title)} {theme.day(day)}</b>",
-            f"Predicted: {measure.exact(guess)}",
-            f"Actual: {measure.exact(fact)}",
-        ]
-        if foot is not None and top is not None:
-            lines.append(f"{escape(interval_title)}: {measure.exact(foot)} to {measure.exact(top)}")
-        lines.append(f"Error: {theme.change(guess, fact)}")
-        hovers.append("<br>".join(lines))
+    hovers = prediction_hovers(
+        [f"{x_title} {theme.day(day)}" for day in days],
+        forecast,
+        facts,
+        lows,
+        highs,
+        measure=measure,
+        interval_title=interval_title,
+    )
     shared: dict[str, Any] = {
         "x": days,
         "mode": "lines+markers",
@@ -232,16 +232,7 @@ def bridge(
     add_names(figure, names)
     add_values(figure, texts)
     known = [place for place in (*starts, *ends) if place is not None]
-    first, last = min(0.0, *known), max(0.0, *known)
-    figure.update_xaxes(
-        title_text=measure.axis_title,
-        range=[first, last if last > first else 1],
-        showticklabels=False,
-        showgrid=False,
-        zeroline=True,
-        zerolinecolor=theme.GREY,
-        zerolinewidth=1,
-    )
+    hide_value_axis(figure, measure, known)
     describe(figure, list(zip(names, texts, strict=True)))
     return figure
 

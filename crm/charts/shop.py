@@ -28,7 +28,9 @@ from crm.charts.figures import (
     day_of,
     describe,
     empty_figure,
+    hide_value_axis,
     numbers_of,
+    prediction_hovers,
     value_axis,
 )
 from crm.theme import Measure
@@ -315,7 +317,6 @@ def ranked_bar(
         hovers.append("<br>".join(lines))
 
     known = [number for number in (*sizes, *lows, *highs) if number is not None]
-    first, last = min(0.0, *known, 0.0), 1.0 if whole else max(0.0, *known, 0.0)
     figure = bare_figure(title, height=BAR_PITCH * len(names) + TITLE_ROOM + TOOL_ROOM + 36)
     figure.add_bar(
         x=sizes,
@@ -331,15 +332,7 @@ def ranked_bar(
     )
     add_names(figure, [label(name) for name in names], title=category_title)
     add_values(figure, [measure.text(size) for size in sizes])
-    figure.update_xaxes(
-        title_text=measure.axis_title,
-        range=[first, last if last > first else 1],
-        showticklabels=False,
-        showgrid=False,
-        zeroline=True,
-        zerolinecolor=theme.GREY,
-        zerolinewidth=1,
-    )
+    hide_value_axis(figure, measure, known, last=1.0 if whole else None)
     describe(figure, [(label(name), measure.text(size)) for name, size in zip(names, sizes, strict=True)])
     return figure
 
@@ -454,17 +447,14 @@ def backtest_bars(
         return empty_figure(empty, title=title)
     lows = numbers_of(rows, low) if low else [None] * len(periods)
     highs = numbers_of(rows, high) if high else [None] * len(periods)
-    hovers = []
-    for name, guess, fact, foot, top in zip(periods, forecast, facts, lows, highs, strict=True):
-        lines = [
-            f"<b>{escape(name)}</b>",
-            f"Predicted: {measure.exact(guess)}",
-            f"Actual: {measure.exact(fact)}",
-        ]
-        if foot is not None and top is not None:
-            lines.append(f"Interval: {measure.exact(foot)} to {measure.exact(top)}")
-        lines.append(f"Error: {theme.change(guess, fact)}")
-        hovers.append("<br>".join(lines))
+    hovers = prediction_hovers(
+        periods,
+        forecast,
+        facts,
+        lows,
+        highs,
+        measure=measure,
+    )
     shared = {
         "x": periods,
         "customdata": [[name] for name in periods],

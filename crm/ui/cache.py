@@ -32,8 +32,8 @@ def stamp() -> Stamp:
     """Return the version of the stores, of the bands and of channels' costs: equal stamps, equal answers."""
     opened = workbench()
     opened.importer.recover()  # what a command that was killed meanwhile left half done counts nowhere
-    opened.forecast_in_background()
     version = opened.version()
+    opened.forecast_in_background(version.orders)
     return (version.orders, version.responses, version.contacts, repr((opened.bands(), opened.assumptions())))
 
 

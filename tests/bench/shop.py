@@ -23,7 +23,6 @@ def make(folder: Path, *, lines: int, customers: int) -> Lake:
     than to many, as in a shop. One order in 40 is a return, so some customers have only returned, and one
     line in 50 of the other orders takes something off. Ids are text, amounts have two places.
     """
-    lake = Lake.open(str(folder))
     connection = duckdb.connect()
     start = (FIRST - date(1970, 1, 1)).days
     query = f"""
@@ -52,12 +51,7 @@ def make(folder: Path, *, lines: int, customers: int) -> Lake:
                'bench' AS import_id
         FROM placed
         """
-    folder.mkdir(parents=True, exist_ok=True)
-    files = folder / "made"
-    connection.execute(f"COPY ({query}) TO '{files}' (FORMAT parquet, ROW_GROUPS_PER_FILE 8)")
-    lake.commit("orders", sorted(files.iterdir()), import_id="bench")
-    shutil.rmtree(files)
-    return lake
+    return _written(folder, connection, query)
 
 
 def make_leaving(folder: Path, *, customers: int) -> Lake:
@@ -72,7 +66,6 @@ def make_leaving(folder: Path, *, customers: int) -> Lake:
     customer, ago, money = simulate.purchases(made, seed=2)
     end = (AS_OF - date(1970, 1, 1)).days
     placed = pa.table({"customer": customer, "placed_on": end - ago, "money": money})
-    lake = Lake.open(str(folder))
     connection = duckdb.connect()
     connection.register("placed", placed)
     query = """
@@ -90,7 +83,12 @@ def make_leaving(folder: Path, *, customers: int) -> Lake:
                'bench' AS import_id
         FROM placed, (VALUES (0.7), (0.3)) AS parts (part)
         """
-    folder.mkdir(parents=True, exist_ok=True)
+    return _written(folder, connection, query)
+
+
+def _written(folder: Path, connection: duckdb.DuckDBPyConnection, query: str) -> Lake:
+    """Put the order lines of a query into a new lake in `folder` and return it."""
+    lake = Lake.open(str(folder))
     files = folder / "made"
     connection.execute(f"COPY ({query}) TO '{files}' (FORMAT parquet, ROW_GROUPS_PER_FILE 8)")
     lake.commit("orders", sorted(files.iterdir()), import_id="bench")
