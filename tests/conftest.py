@@ -60,12 +60,23 @@ def spark(spark_url: str) -> Iterator[Any]:
     session.stop()
 
 
+DUCKDB = duckdb.connect()
+
+
+def on_duckdb(table: pa.Table) -> nw.LazyFrame[Any]:
+    """Put an Arrow table on DuckDB, as a Narwhals LazyFrame.
+
+    In one database for the whole run: each of its own has threads and megabytes, and whatever keeps a failed
+    example of a property keeps those as well, thousands of times while the example is made smaller.
+    """
+    return nw.from_native(DUCKDB.cursor().from_arrow(table))
+
+
 @pytest.fixture(params=BACKENDS)
 def frame_of(request: pytest.FixtureRequest) -> Callable[[pa.Table], nw.LazyFrame[Any]]:
     """Return a function that puts an Arrow table on one of the engines, as a Narwhals LazyFrame."""
     if request.param == "duckdb":
-        connection = duckdb.connect()
-        return lambda table: nw.from_native(connection.from_arrow(table))
+        return on_duckdb
     if request.param == "spark":
         session = request.getfixturevalue("spark")
         return lambda table: nw.from_native(session.createDataFrame(table))

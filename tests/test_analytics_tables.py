@@ -4,7 +4,6 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 
-import duckdb
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from crm.analytics.tables import (
 )
 from crm.errors import MissingColumns
 from crm.schema import MONEY
-from tests.conftest import SHARED, order_lines, rows_of
+from tests.conftest import SHARED, on_duckdb, order_lines, rows_of
 
 AS_OF = date(2024, 3, 31)
 
@@ -335,7 +334,7 @@ def test_online_retail_has_its_known_customers_purchases_and_repeat_rate():
 @pytest.mark.real
 def test_online_retail_is_the_same_in_duckdb():
     table = lake_table(online_retail())
-    frame = nw.from_native(duckdb.connect().from_arrow(table))
+    frame = on_duckdb(table)
 
     customers = customer_metrics(frame, as_of=date(2011, 12, 9))
     totals = customers.select(

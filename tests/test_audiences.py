@@ -9,7 +9,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any as Anything
 from typing import get_args
 
-import duckdb
 import narwhals as nw
 import pandas as pd
 import pyarrow as pa
@@ -37,6 +36,7 @@ from crm.audiences import (
 )
 from crm.errors import InvalidValue
 from crm.schema import FIELD, FIELDS
+from tests.conftest import on_duckdb
 
 Row = dict[str, Anything]
 
@@ -190,10 +190,6 @@ def holds(rule: Rule, row: Row) -> bool:
 
 
 Frame = Callable[[pa.Table], Anything]
-
-
-def on_duckdb(table: pa.Table) -> Anything:
-    return nw.from_native(duckdb.connect().from_arrow(table))
 
 
 def on_pandas(table: pa.Table) -> Anything:

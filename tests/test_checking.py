@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -68,8 +69,10 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path)
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    opened = Shop(tmp_path)
+    yield opened
+    opened.connection.close()
 
 
 def orders(*rows: str) -> str:
@@ -402,8 +405,7 @@ MONEY = st.decimals(-(10**9), 10**9, places=3)
 @pytest.mark.slow
 @given(lines=st.lists(st.tuples(st.integers(-5000, 5000), MONEY), min_size=1, max_size=20))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_amounts_equal_exact_arithmetic(lines: list[tuple[int, Decimal]], tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
+def test_amounts_equal_exact_arithmetic(lines: list[tuple[int, Decimal]], shop: Shop) -> None:
     text = "customer,date,quantity,unit_price\n" + "".join(f"c,2025-01-01,{q},{p:f}\n" for q, p in lines)
     checked = shop.check(text, decimal=".")
     found = shop.connection.execute(f"SELECT amount FROM {checked.accepted_table} ORDER BY _row").fetchall()
@@ -438,10 +440,9 @@ ROW = st.tuples(
 @given(rows=st.lists(ROW, min_size=1, max_size=20), others=st.lists(ROW, max_size=10), seed=st.randoms())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_derived_ids_do_not_depend_on_other_customers(
-    rows: list[tuple[str, ...]], others: list[tuple[str, ...]], seed: Any, tmp_path: Path
+    rows: list[tuple[str, ...]], others: list[tuple[str, ...]], seed: Any, shop: Shop
 ) -> None:
     def ids(table: list[tuple[str, ...]]) -> dict[str, list[str]]:
-        shop = Shop(tmp_path)
         text = "customer,date,amount\n" + "".join(
             ",".join(row) + "\n" for row in [*table, ("end", "2025-01-01", "9.5")]
         )
@@ -688,13 +689,12 @@ FIELDS: dict[Kind, list[str]] = {
 @pytest.mark.slow
 @given(data=st.data(), kind=st.sampled_from(list(FIELDS)))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_row_is_accepted_rejected_or_skipped(data: st.DataObject, kind: Kind, tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
+def test_every_row_is_accepted_rejected_or_skipped(data: st.DataObject, kind: Kind, shop: Shop) -> None:
     fields = FIELDS[kind]
     rows = data.draw(st.lists(st.tuples(*[CELL] * len(fields)), min_size=1, max_size=15))
     good = {"customer_id": "c1", "ordered_at": "2025-01-01", "responded_at": "2025-01-01", "amount": "5.5", "quantity": "1",
             "unit_price": "5.5", "feedback": "ok", "recommendation": "9", "order_id": "A", "response_id": "R", "age": "3"}  # fmt: skip
-    path = tmp_path / "file.csv"
+    path = shop.folder / "file.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([fields, *rows, [good.get(field, "") for field in fields]])
     raw = shop.read(path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crm.analytics.customers import customer_metrics, order_totals, purchase_histories
 from crm.errors import MissingColumns
-from tests.conftest import order_lines, rows_of
+from tests.conftest import on_duckdb, order_lines, rows_of
 
 AS_OF = date(2024, 3, 31)
 
@@ -183,11 +183,8 @@ LINE = st.tuples(
 @given(st.lists(LINE, min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_repeat_spend_is_what_the_days_after_the_first_add_up_to(lines):
-    import duckdb
-    import narwhals as nw
-
     rows = [(order, f"c{int(order) % 3}", day, amount) for order, day, amount in lines]
-    metrics = customer_metrics(nw.from_native(duckdb.connect().from_arrow(order_lines(*rows))), as_of=AS_OF)
+    metrics = customer_metrics(on_duckdb(order_lines(*rows)), as_of=AS_OF)
 
     totals, placed = {}, {}
     for order, customer, day, amount in rows:
@@ -212,10 +209,7 @@ def test_the_order_of_rows_and_the_split_into_lines_change_nothing(lines, random
     random.shuffle(shuffled)
 
     def metrics(table_rows):
-        import duckdb
-        import narwhals as nw
-
-        frame = nw.from_native(duckdb.connect().from_arrow(order_lines(*table_rows)))
+        frame = on_duckdb(order_lines(*table_rows))
         return rows_of(customer_metrics(frame, as_of=AS_OF))
 
     assert metrics(shuffled) == metrics(base)

@@ -124,6 +124,13 @@ def test_remarks_above_the_header_are_told_from_a_header(
     assert (dialect.skip_lines, dialect.header_rows) == (skip, header)
 
 
+def test_a_heading_may_come_again_as_a_value_where_other_columns_show_it_is_one(tmp_path: Path) -> None:
+    again = "customer,day,amount,city\n1,2025-01-02,3,Bonn\n2,2025-01-03,4,city\n"
+    assert found(tmp_path, again).header_rows == 1
+    assert found(tmp_path, "city,note\nBonn,x\ncity,y\n").header_rows == 0
+    assert found(tmp_path, "Bonn,n/a\nBonn,5\nKöln,7\n").header_rows == 0
+
+
 def test_years_may_head_columns(tmp_path: Path) -> None:
     assert found(tmp_path, "city,2023,2024,2025\nBonn,1,2,3\nKöln,4,5,6\n").header_rows == 1
     assert found(tmp_path, "Bonn,2023,7\nKöln,2024,8\n").header_rows == 0

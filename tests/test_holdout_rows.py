@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-import duckdb
 import narwhals as nw
 import pandas as pd
 import pytest
@@ -14,7 +13,7 @@ from crm.analytics.customers import customer_metrics
 from crm.analytics.holdout_rows import holdout_rows, purchase_days_of, purchases_by_day
 from crm.analytics.tables import day_number
 from crm.errors import MissingColumns
-from tests.conftest import order_lines, rows_of
+from tests.conftest import on_duckdb, order_lines, rows_of
 
 CUT, AS_OF = date(2024, 6, 30), date(2024, 9, 30)  # 92 days after the cut
 
@@ -198,7 +197,7 @@ LINE = st.tuples(
 def test_what_is_known_at_the_cut_is_the_table_of_that_day_and_nothing_is_lost_after_it(lines, later):
     as_of = CUT + timedelta(days=later)
     table = order_lines(*[(order, f"c{int(order) % 3}", day, amount) for order, day, amount in lines])
-    frame = nw.from_native(duckdb.connect().from_arrow(table))
+    frame = on_duckdb(table)
 
     rows = rows_of(holdout_rows(frame, cut=CUT, as_of=as_of))
     metrics = rows_of(customer_metrics(frame, as_of=CUT))

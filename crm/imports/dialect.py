@@ -616,8 +616,16 @@ def _is_header(first: list[str], below: list[list[str]]) -> bool:
     years = len(values) > 1 and values == sorted(set(values)) and all(map(_YEAR.fullmatch, values))
     if values and not (years and len(values) < len(names) and not is_value(names[0])):
         return False
-    # A heading that comes again as a value of its own column is no heading.
-    return not any(
-        name and sum(len(row) > index and row[index].strip() == name for row in below) * 20 > len(below)
-        for index, name in enumerate(names)
+    columns = [[row[index].strip() for row in below if len(row) > index] for index in range(len(names))]
+    again = sum(
+        bool(name) and cells.count(name) * 20 > len(below) for name, cells in zip(names, columns, strict=True)
     )
+    if not again:
+        return True
+    # A heading that comes again as a value of its own column is no heading, unless words above nothing but
+    # values are more: a city may be called City.
+    above_values = sum(
+        bool(name and any(cells)) and all(is_value(cell) for cell in cells if cell)
+        for name, cells in zip(names, columns, strict=True)
+    )
+    return above_values > again
