@@ -7,7 +7,7 @@ PYMC_PYTHON ?= $(PYTHON) python3.12 python3.13 $(wildcard $(HOME)/.pyenv/version
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev browser run test test-fast check fix bench docs clean
+.PHONY: help install install-dev browser run test test-fast explore check fix bench docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -39,6 +39,9 @@ test: browser ## Run the whole suite: all engines, both databases, the browser
 
 test-fast: install-dev ## Run what needs no browser, no second engine and no database server
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not spark and not postgres and not browser and not page and not slow and not real"
+
+explore: install-dev ## Try the properties on new examples, other ones each time
+	$(BIN)/python -m pytest -n auto -m "hypothesis and not spark" --hypothesis-profile=explore
 
 check: install-dev ## Lint, types, layers and docs; changes nothing
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import duckdb
 import narwhals as nw
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from crm import schema
 from crm.analytics.tables import day_number
@@ -19,6 +20,11 @@ from crm.analytics.tables import day_number
 _BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 SHARED = Path(os.environ.get("CLIENTELE_TEST_DATA") or _BESIDE).expanduser().resolve()
 """Folder of the published data sets that tests marked `real` read."""
+
+# Whether the suite passes depends on the code alone. `make explore` tries examples that nobody has seen yet.
+settings.register_profile("suite", derandomize=True)
+settings.register_profile("explore", derandomize=False, print_blob=True)
+settings.load_profile("suite")
 
 SERVERS: list[Any] = []
 
@@ -69,7 +75,7 @@ def on_duckdb(table: pa.Table) -> nw.LazyFrame[Any]:
     In one database for the whole run: each of its own has threads and megabytes, and whatever keeps a failed
     example of a property keeps those as well, thousands of times while the example is made smaller.
     """
-    return nw.from_native(DUCKDB.cursor().from_arrow(table))
+    return nw.from_native(DUCKDB.from_arrow(table))
 
 
 @pytest.fixture(params=BACKENDS)

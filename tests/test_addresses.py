@@ -1,5 +1,6 @@
 """E-mail addresses and telephone numbers: the same verdicts as the libraries that look at them one by one."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -118,6 +119,8 @@ def test_where_the_verdict_on_an_address_differs_is_known(domain: str) -> None:
 @example(["a@b.c--d.com", "a@x" + "-" * 2 + "y.de", "a@b." + "c" * 63, "é@b.de"])
 def test_any_address_is_what_email_validator_accepts(given_cells: list[str]) -> None:
     cells = [cell.strip() for cell in given_cells if cell.strip() and "\0" not in cell]
+    # What Unicode has assigned differs between this Python's tables and DuckDB's.
+    cells = [cell for cell in cells if all(unicodedata.category(sign) != "Cn" for sign in cell)]
     wrong = of_each(email_problem_sql("cell"), cells)
     for cell, problem in zip(cells, wrong, strict=True):
         if all(ord(sign) < 0x250 for sign in cell.rpartition("@")[2]):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
@@ -459,6 +459,7 @@ IMPORT = st.tuples(
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(IMPORT, min_size=1, max_size=4), ascii_only=st.booleans())
+@example(acts=[("overwrite", {"a": {"客户": "x"}}), ("overwrite", {"a": {"客户": None}})], ascii_only=True)
 def test_any_imports_write_by_their_policies_and_are_undone_last_first(
     records: Records, acts: list[tuple[Policy, dict[str, dict[str, str | None] | None]]], ascii_only: bool
 ):

@@ -180,9 +180,6 @@ def _title(name: str) -> str:
 _EMPTY_VALUE = r':\s*""'
 """An empty text as a value: inside a text, every quote has a backslash before it."""
 
-_SUSPECT = r"\\u(0000|[dD][89a-fA-F])"
-"""What may stand for a NUL or for half a character, which no database holds."""
-
 _CHECKED_AT_ONCE = 100_000
 
 
@@ -197,12 +194,25 @@ def _as_objects(column: pa.ChunkedArray) -> pa.ChunkedArray:
             raise InvalidValue(
                 "The attributes of a contact are not a JSON object of texts.", "Check how the file is read."
             )
-    for text in present.filter(pc.match_substring_regex(present, _SUSPECT)).to_pylist():
-        if any(re.search("[\0\ud800-\udfff]", value or "") for value in json.loads(text).values()):
-            raise InvalidValue(
-                "The attributes hold a character that no database can hold.", "Remove it from the file."
-            )
-    return objects
+    escaped = pc.fill_null(pc.match_substring(objects, "\\u"), False)
+    if not pc.any(escaped).as_py():
+        return objects
+    spelled = [_spelled_out(text) for text in objects.filter(escaped).to_pylist()]
+    whole, mask = objects.combine_chunks(), escaped.combine_chunks()
+    return pa.chunked_array([pc.replace_with_mask(whole, mask, pa.array(spelled, whole.type))])
+
+
+def _spelled_out(text: str) -> str:
+    """Return the text of a JSON object whose characters stand for themselves.
+
+    SQLite takes a name with an escaped character for another name.
+    """
+    values = json.loads(text)
+    if any(re.search("[\0\ud800-\udfff]", part or "") for pair in values.items() for part in pair):
+        raise InvalidValue(
+            "The attributes hold a character that no database can hold.", "Remove it from the file."
+        )
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _are_objects(texts: pa.ChunkedArray) -> bool:
