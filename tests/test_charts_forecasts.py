@@ -298,7 +298,8 @@ def test_cohorts_are_solid_where_observed_and_dashed_where_expected():
     observed, expected = named(figure, "Observed"), named(figure, "Expected")
     assert [targets(trace)[0] for trace in observed] == ["2025-01", "2025-02"]
     assert list(observed[0].y) == [10.0, 15.0, None, None]
-    assert list(expected[0].y) == [None, 15.0, 21.0, None]
+    assert (list(expected[0].x), list(expected[0].y)) == ([1, 2], [15.0, 21.0])
+    assert len(expected[0].hovertext) == len(expected[0].customdata) == 2
     assert {trace.line.dash for trace in observed} == {"solid"}
     assert {trace.line.dash for trace in expected} == {"5px,3px"}
     assert [trace.line.color for trace in observed] == [trace.line.color for trace in expected]
@@ -322,6 +323,30 @@ def test_only_the_first_and_the_last_cohort_are_named_at_their_lines():
     for trace in figure.data:
         for page in (theme.PAPER, theme.NIGHT):
             assert theme.contrast(trace.line.color, page) >= 2.9
+
+
+def test_few_cohorts_are_all_named_none_upon_another():
+    close = [
+        {"cohort": date(2025, month, 1), "months": age, "value": value, "forecast": None}
+        for month, value in ((1, 50.0), (2, 50.5), (3, 51.0), (4, 20.0))
+        for age in (0, 10)
+    ]
+    notes = {note.text[:3]: note for note in cohorts(close).layout.annotations}
+    assert list(notes) == ["Mar", "Feb", "Jan", "Apr"]
+    assert notes["Mar"].yshift == notes["Apr"].yshift == 0
+    heights = [notes[name].y / 51 * 280 + notes[name].yshift for name in ("Mar", "Feb", "Jan")]
+    assert heights[0] - heights[1] >= 14
+    assert heights[1] - heights[2] >= 14
+
+
+def test_a_month_over_for_most_customers_does_not_break_the_expected_curve():
+    gap = [
+        {"cohort": date(2025, 1, 1), "months": age, "value": value, "forecast": forecast}
+        for age, value, forecast in ((0, 10.0, None), (1, 15.0, 15.0), (2, None, None), (3, None, 24.0))
+    ]
+    (expected,) = named(cohorts(gap), "Expected")
+    assert (list(expected.x), list(expected.y)) == ([1, 3], [15.0, 24.0])
+    assert set(expected.marker.opacity) == {0}
 
 
 def test_the_payback_line_is_labelled_and_says_when_a_cohort_reaches_it():

@@ -38,6 +38,9 @@ _GAIN, _LOSS = theme.ACCENT, theme.CATEGORICAL[3]
 _OLD_TO_NEW = (theme.CATEGORICAL[1], theme.ACCENT)
 """The first and the last cohort; all between them stand out on both pages too."""
 
+_NAMED_ENDS = 4
+"""So many cohorts are all named at the ends of their curves; of more, the first and the last."""
+
 _PITCH = 40
 """Pixels from one horizontal bar to the next where names take two lines."""
 
@@ -413,15 +416,18 @@ def cohort_curves(
         for name, numbers, dash in (("Observed", facts, "solid"), ("Expected", guesses, "5px,3px")):
             if not any_known(numbers):
                 continue
+            # A month that is over for most and not for all is neither observed nor expected: the curve goes on.
+            told_of = [at for at, number in enumerate(numbers) if number is not None or name == "Observed"]
+            values = [numbers[at] for at in told_of]
             figure.add_scatter(
-                x=ages,
-                y=numbers,
+                x=[ages[at] for at in told_of],
+                y=values,
                 name=name,
                 mode="lines+markers",
                 line={"color": colour, "width": 2 if len(curves) <= 6 else 1.5, "dash": dash},
-                marker=_points(numbers, colour),
-                customdata=[[f"{start:%Y-%m}"]] * len(ages),
-                hovertext=hovers,
+                marker=_points(values, colour),
+                customdata=[[f"{start:%Y-%m}"]] * len(values),
+                hovertext=[hovers[at] for at in told_of],
                 hovertemplate="%{hovertext}<extra></extra>",
                 selected={"marker": {"opacity": 1}},
                 showlegend=False,
@@ -436,7 +442,8 @@ def cohort_curves(
             told.append(f"{measure.text(last_guess[1])} expected after {theme.count(last_guess[0])}")
         tells.append((theme.month(start), ", ".join(told)))
 
-    _name_ends(figure, {start: ends[start] for start in (min(curves), max(curves))})
+    named = sorted(ends) if len(ends) <= _NAMED_ENDS else [min(curves), max(curves)]
+    _name_ends(figure, {start: ends[start] for start in named})
     if payback is not None:
         _draw_payback(
             figure, payback, f"{escape(payback_label)} {measure.text(payback)}", list(ends.values())
@@ -798,25 +805,27 @@ def _months(age: float) -> str:
 
 
 def _name_ends(figure: go.Figure, ends: dict[date, tuple[float, float]]) -> None:
-    """Write the names of cohorts behind the ends of their lines, one above the other where they meet."""
+    """Write the names of cohorts behind the ends of their lines, none upon another: the highest end first."""
     figure.update_layout(margin={"r": 62})
+    longest = max(months for months, _ in ends.values()) or 1.0
     tallest = max(abs(value) for _, value in ends.values()) or 1.0
-    places = list(ends.values())
-    meet = (
-        len(places) == 2
-        and places[0][0] == places[1][0]
-        and abs(places[0][1] - places[1][1]) < 0.08 * tallest
-    )
-    highest = max(value for _, value in places)
-    for position, (start, (months, value)) in enumerate(ends.items()):
-        over = value == highest and (position == 0 or places[0][1] != highest)
+    placed: list[tuple[float, float]] = []
+    for start, (months, value) in sorted(ends.items(), key=lambda one: -one[1][1]):
+        # Beside the longest line there is room for the names of those that end shortly before.
+        beside = longest if months > 0.8 * longest else months
+        # In pixels of a chart of common width, from the ends of the axes.
+        across, at = beside / longest * 600, value / tallest * 280
+        # A line that ends before others do ends among them; below it there are fewer.
+        up = at if beside == longest else at - 11
+        while any(abs(across - left) < 66 and abs(up - base) < 15 for left, base in placed):
+            up -= 1
+        placed.append((across, up))
         figure.add_annotation(
-            x=months,
+            x=beside,
             y=value,
             xanchor="left",
             xshift=5,
-            # A young cohort's line ends among the others; below its end there are fewer.
-            yshift=(9 if over else -9) if meet else -11 if months < places[0][0] else 0,
+            yshift=round(up - at),
             text=theme.month(start),
             showarrow=False,
             font={"size": 12},
