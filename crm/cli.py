@@ -524,9 +524,8 @@ def _lifetime_value(workbench: "Workbench", options: argparse.Namespace) -> None
     as_of = workbench.as_of(options.as_of)
     forecast = workbench.valuation.forecast(assumptions, as_of=as_of)
     if forecast.facts is None:
-        raise NotEnoughData(
-            f"Nobody had bought by {as_of.isoformat()}.", "Choose a later as-of day, or import orders."
-        )
+        (reason,) = forecast.verdict.reasons
+        raise NotEnoughData(reason.found, reason.help)
     formula = workbench.valuation.dcf(assumptions, as_of=as_of)
     value = workbench.valuation.by_forecast(assumptions, as_of=as_of) if forecast.usable else None
     answer = {

@@ -30,6 +30,7 @@ from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.profiles import HISTORY, Scores
 from crm.analytics.scores import Predictor
 from crm.analytics.segments import Bands
+from crm.analytics.tables import day_text
 from crm.engine import Engine
 from crm.errors import InvalidValue, NotEnoughData
 from crm.records.database import Records
@@ -275,7 +276,7 @@ class Forecasting:
         if rows.empty:
             reason = Reason(
                 "refused",
-                f"Nobody had bought by {as_of.isoformat()}.",
+                f"Nobody had bought by {day_text(as_of)}.",
                 "Choose a later as-of day, or import orders.",
             )
             return replace(made, verdict=Verdict((reason,)))
@@ -292,7 +293,7 @@ class Forecasting:
             if repeaters < backtest.MIN_REPEATERS:
                 raise NotEnoughData(
                     f"{f'Only {repeaters:,}' if repeaters else 'No'} customers had bought on two days or more by "
-                    f"{cut.isoformat()}, where the holdout of {(as_of - cut).days // WEEK_DAYS} weeks begins.",
+                    f"{day_text(cut)}, where the holdout of {(as_of - cut).days // WEEK_DAYS} weeks begins.",
                     "Choose a shorter holdout, or import a longer history.",
                 )
             past, back = backtest.histories_of(known)

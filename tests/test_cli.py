@@ -263,7 +263,7 @@ def test_what_is_odd_but_possible_gives_numbers_or_null(given: list[str], sample
 
 def test_a_day_before_the_data_has_no_lifetime_value(shop: Shell):
     message, hint = shop.refusal("lifetime-value", "--as-of", "2001-01-01")
-    assert message == "Nobody had bought by 2001-01-01."
+    assert message == "Nobody had bought by 1 Jan 2001."
     assert "later as-of day" in hint
 
 

@@ -399,7 +399,7 @@ def test_a_day_before_the_data_is_refused_and_not_an_error(shop):
     forecast = shop.forecasting.forecast(as_of=date(1999, 1, 1))
 
     assert not forecast.usable
-    assert forecast.verdict.reasons[0].found == "Nobody had bought by 1999-01-01."
+    assert forecast.verdict.reasons[0].found == "Nobody had bought by 1 Jan 1999."
 
 
 def test_a_holdout_longer_than_the_history_is_refused_with_a_way_on(workbench, tmp_path):

@@ -364,7 +364,7 @@ def test_the_share_of_a_part_of_a_year_is_made_yearly():
 
 def test_retention_is_said_in_words():
     assert Retention(date(2025, 6, 30), 365, 1200, 600).sentence() == (
-        "Of the 1,200 customers who bought in the 365 days up to 2025-06-30, 600 (50%) bought again in the "
+        "Of the 1,200 customers who bought in the 365 days up to 30 Jun 2025, 600 (50%) bought again in the "
         "365 days after."
     )
     assert (

@@ -19,7 +19,7 @@ from crm.analytics.gamma_gamma import SpendFit
 from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of, signed
 from crm.analytics.profiles import HISTORY
 from crm.analytics.scores import Predictor
-from crm.analytics.tables import day_number
+from crm.analytics.tables import day_number, day_text
 
 Grade = Literal["usable", "care", "refused"]
 
@@ -150,7 +150,7 @@ class HoldoutTest:
         """Return the outcome in a manager's words."""
         change = "" if self.revenue_bias is None else f" ({_signed(self.revenue_bias)})"
         return (
-            f"Fitted on data to {_day(self.cut)}. Predicted {self.predicted_revenue:,.0f} for the next "
+            f"Fitted on data to {day_text(self.cut)}. Predicted {self.predicted_revenue:,.0f} for the next "
             f"{self.weeks:g} weeks; it was {self.actual_revenue:,.0f}{change}."
         )
 
@@ -228,7 +228,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"The last order came on {_day(facts.last)}, {(as_of - facts.last).days} days before the as-of day.",
+                f"The last order came on {day_text(facts.last)}, {(as_of - facts.last).days} days before the as-of day.",
                 "Import the orders since, or choose an earlier as-of day.",
             )
         )
@@ -327,7 +327,7 @@ def _outcome(test: HoldoutTest) -> list[Reason]:
             found.append(
                 Reason(
                     "refused",
-                    f"There was no {what} in the {test.weeks:g} weeks after {_day(test.cut)} to hold the forecast against.",
+                    f"There was no {what} in the {test.weeks:g} weeks after {day_text(test.cut)} to hold the forecast against.",
                     "Choose a longer holdout, or an as-of day with orders before it.",
                 )
             )
@@ -335,7 +335,7 @@ def _outcome(test: HoldoutTest) -> list[Reason]:
             found.append(
                 Reason(
                     "refused" if abs(bias) > TRUSTED_BIAS else "care",
-                    f"In the {test.weeks:g} weeks to {_day(test.as_of)} it forecast {abs(bias):.1%} too {few if bias < 0 else many} {what}: "
+                    f"In the {test.weeks:g} weeks to {day_text(test.as_of)} it forecast {abs(bias):.1%} too {few if bias < 0 else many} {what}: "
                     f"{predicted:,.0f} against {actual:,.0f}.",
                     "The model knows no seasons, prices or campaigns: try a holdout that covers a whole year, or an "
                     "as-of day outside the season.",
@@ -658,7 +658,3 @@ def _share(share: float) -> str:
 
 def _signed(share: float) -> str:
     return signed(f"{share:+.1%}")
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"

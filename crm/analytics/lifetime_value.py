@@ -9,7 +9,7 @@ from typing import Any, Literal
 import narwhals as nw
 
 from crm.analytics.customers import YEAR_DAYS, order_totals
-from crm.analytics.tables import day_number, table_function
+from crm.analytics.tables import day_number, day_text, table_function
 from crm.errors import InvalidValue
 from crm.schema import BLANKS
 
@@ -192,9 +192,9 @@ class FlatRevenueTest:
         """Return the outcome in words, or why there is none."""
         if self.cut is None or self.predicted is None or self.actual is None:
             return " ".join(self.reasons)
-        change = "" if self.bias is None else f" ({self.bias:+.1%})"
+        change = "" if self.bias is None else f" ({signed(f'{self.bias:+.1%}')})"
         return (
-            f"Told on {self.cut.isoformat()}, the rule would have predicted {self.predicted:,.0f} for the "
+            f"Told on {day_text(self.cut)}, the rule would have predicted {self.predicted:,.0f} for the "
             f"{self.days} days after it, from the {self.customers:,} customer{'' if self.customers == 1 else 's'} known by then; "
             f"it was {self.actual:,.0f}{change}."
         )
@@ -303,7 +303,7 @@ class Retention:
         )
         return (
             f"Of the {self.customers:,} customers who bought in the {self.days} days up to "
-            f"{self.cut.isoformat()}, {self.kept:,} ({self.share:.0%}) bought again in the {self.days} days "
+            f"{day_text(self.cut)}, {self.kept:,} ({self.share:.0%}) bought again in the {self.days} days "
             f"after{yearly}."
         )
 
