@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
@@ -23,7 +23,12 @@ import pandas as pd
 import pyarrow as pa
 
 from crm import schema
-from crm.analytics.customers import customer_metrics, purchase_histories
+from crm.analytics.customers import (
+    customer_days,
+    customer_metrics,
+    metrics_of_days,
+    purchase_histories,
+)
 from crm.analytics.lifetime_value import Assumptions, acquisition_cost_of, dcf_lifetime_value
 from crm.analytics.profiles import (
     FORECASTS,
@@ -163,6 +168,13 @@ class Engine(ABC):
         """Return one row per customer with an order line: metrics, RFM scores and value class.
 
         The columns of `rfm` and `value_classes`, kept from question to question.
+        """
+
+    @abstractmethod
+    def days_at_hand(self, *, as_of: date) -> AbstractContextManager[Lazy | None]:
+        """Keep `customer_days` of the orders while something asks of them again and again.
+
+        Nothing on an engine that keeps no table between two questions.
         """
 
     def histories(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
@@ -326,6 +338,7 @@ class DuckDBEngine(Engine):
         self._bought: OrderedDict[_Moment, _Purchases] = OrderedDict()
         self._kept: OrderedDict[tuple[_Moment, str, str | None], _Profiles] = OrderedDict()
         self._retired: list[tuple[float, str]] = []
+        self._days: dict[tuple[int, date], str] = {}
         self._named = 0
         self._mirrored = 0
         self._attributes: Attributes = ()
@@ -357,6 +370,23 @@ class DuckDBEngine(Engine):
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def days_at_hand(self, *, as_of: date) -> Iterator[Lazy]:
+        moment = (self._lake.version("orders"), as_of)
+        with self._lock:
+            name = f"days_{self._number()}"
+        try:
+            # Without the lock: pages go on meanwhile.
+            self._create(name, customer_days(self.orders(), as_of=as_of))
+            with self._lock:
+                self._days[moment] = name
+            yield self._named_table(name)
+        finally:
+            with self._lock:
+                if self._days.get(moment) == name:
+                    del self._days[moment]
+                self._run(f"DROP TABLE IF EXISTS {name}")
 
     def purchases(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
         with self._lock:
@@ -390,7 +420,13 @@ class DuckDBEngine(Engine):
             # In two steps: value classes need the customers twice over, and they cost a scan of the lake.
             metrics = f"metrics_{number}"
             try:
-                self._create(metrics, rfm_scores(customer_metrics(self.orders(), as_of=as_of)))
+                days = self._days.get((moment[0], as_of))
+                bought_by = (
+                    customer_metrics(self.orders(), as_of=as_of)
+                    if days is None
+                    else metrics_of_days(self._named_table(days), as_of=as_of)
+                )
+                self._create(metrics, rfm_scores(bought_by))
                 self._create(bought.purchases, value_classes(self._named_table(metrics), shares=shares))
                 self._create(bought.answers, answers(self.responses(), as_of=as_of))
             except BaseException:
@@ -596,6 +632,10 @@ class SparkEngine(Engine):
 
     def close(self) -> None:
         self._spark.stop()
+
+    def days_at_hand(self, *, as_of: date) -> AbstractContextManager[None]:
+        del as_of
+        return nullcontext()
 
     def purchases(self, *, as_of: date, bands: Bands | None = None) -> Lazy:
         with self._lock:

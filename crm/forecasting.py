@@ -25,7 +25,12 @@ from crm.analytics.btyd import WEEK_DAYS, YEAR_WEEKS, Fit, Floats, Histories, Mo
 from crm.analytics.cohorts import month_text
 from crm.analytics.customers import YEAR_DAYS
 from crm.analytics.gamma_gamma import SpendFit
-from crm.analytics.holdout_rows import holdout_rows, purchases_by_day
+from crm.analytics.holdout_rows import (
+    holdout_rows,
+    holdout_rows_of_days,
+    orders_across,
+    purchases_by_day,
+)
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.profiles import HISTORY, Scores
 from crm.analytics.scores import Predictor
@@ -270,6 +275,10 @@ class Forecasting:
             return _from_json(row.body, row.made_at)
 
     def _fitted(self, question: Question) -> Forecast:
+        with self._engine.days_at_hand(as_of=question.as_of) as days:
+            return self._fitted_to(days, question)
+
+    def _fitted_to(self, days: nw.LazyFrame[Any] | None, question: Question) -> Forecast:
         _, as_of, asked, weeks = question
         made = Forecast(as_of, question.orders_version, asked, weeks)
         rows, keys = self._histories(as_of)
@@ -288,7 +297,7 @@ class Forecasting:
 
         cut = backtest.default_cut(facts.first, as_of) if weeks is None else as_of - timedelta(weeks=weeks)
         try:
-            known = self._known_at(cut, as_of, facts.first)
+            known = self._known_at(cut, as_of, facts.first, days)
             repeaters = int((known["purchase_days"] > 1).sum())
             if repeaters < backtest.MIN_REPEATERS:
                 raise NotEnoughData(
@@ -356,9 +365,14 @@ class Forecasting:
                 self._read = (version, as_of), rows, keys
             return self._read[1:]
 
-    def _known_at(self, cut: date, as_of: date, first: date) -> pd.DataFrame:
-        """Return what of `holdout_rows` the test looks at, money as floats."""
-        rows = holdout_rows(self._engine.orders(), cut=cut, as_of=as_of)
+    def _known_at(
+        self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None = None
+    ) -> pd.DataFrame:
+        """Return what of `holdout_rows` the test looks at, money as floats; `days` as the engine has them."""
+        if days is not None and not self._engine.count(orders_across(days, cut=cut)):
+            rows = holdout_rows_of_days(days, cut=cut, as_of=as_of)
+        else:
+            rows = holdout_rows(self._engine.orders(), cut=cut, as_of=as_of)
         window = backtest.naive_window(first, cut, as_of)
         names = [*HISTORY, "repeat_spend", "revenue", "purchase_total"]
         names += [f"{of}_{what}" for of in ("later", window) for what in ("purchase_days", "revenue")]

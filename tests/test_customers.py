@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.analytics.customers import customer_metrics, order_totals, purchase_histories
+from crm.analytics.customers import customer_days, customer_metrics, order_totals, purchase_histories
+from crm.analytics.tables import day_number
 from crm.errors import MissingColumns
 from tests.conftest import on_duckdb, order_lines, rows_of
 
@@ -144,6 +145,27 @@ def test_orders_are_totalled_over_their_lines(frame_of):
         ("7", 0.0),
         ("R1", -5.0),
         ("R2", -7.0),
+    ]
+
+
+def test_a_customers_day_holds_the_orders_that_began_on_it(frame_of):
+    lines = order_lines(
+        ("1", "ann", "2024-01-10", "5"),
+        ("1", "ann", "2024-01-12", "2.50"),  # a later line of the same order
+        ("2", "ann", "2024-01-10", "-3"),
+        ("3", "ann", "2024-01-12", "1"),
+        ("4", "bob", "2024-01-10", "-2"),
+        ("5", "bob", "2025-01-10", "9"),  # after the as-of day
+    )
+
+    rows = rows_of(customer_days(frame_of(lines), as_of=AS_OF), by=["customer_id", "day"])
+
+    tenth, twelfth = (day_number(date(2024, 1, day)) for day in (10, 12))
+    names = ("customer_id", "day", "orders", "all_orders", "revenue", "purchase_total", "last_line_day")
+    assert rows == [
+        dict(zip(names, ("ann", tenth, 1, 2, 4.5, 7.5, twelfth), strict=True)),
+        dict(zip(names, ("ann", twelfth, 1, 1, 1.0, 1.0, twelfth), strict=True)),
+        dict(zip(names, ("bob", tenth, 0, 1, -2.0, 0.0, tenth), strict=True)),
     ]
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import duckdb
 import narwhals as nw
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from crm.analytics.customers import customer_metrics
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.profiles import SCORES, Scores
 from crm.analytics.segments import SCHEMES, Bands
-from crm.engine import KEPT_TABLES, DuckDBEngine, open_engine
+from crm.engine import KEPT_TABLES, DuckDBEngine, SparkEngine, open_engine
 from crm.errors import UnsafeSetting
 from crm.records.contacts import delete_contact, save_contact
 from crm.schema import FIELD, FIELDS
@@ -187,6 +188,23 @@ def test_scores_of_several_models_stand_side_by_side_over_purchases_computed_onc
     assert found == [0.25, None, 0.75, 0.25]
     assert (elsewhere["ann"]["region"], elsewhere["ann"]["probability_alive"]) == ("Capital", 0.25)
     assert computed == [AS_OF]
+
+
+def test_days_at_hand_carry_the_purchases_and_are_gone_afterwards(shop):
+    """On DuckDB; a Spark Connect server keeps no table, and says so."""
+    with shop.engine.days_at_hand(as_of=AS_OF) as days:
+        if days is None:
+            assert isinstance(shop.engine, SparkEngine)
+            return
+        rows = shop.engine.batches(days).read_all().to_pylist()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("crm.engine.customer_metrics", None)  # not asked for: the days are at hand
+            assert by_customer(shop)["ann"]["orders"] == 2
+    assert sorted(row["customer_id"] for row in rows) == ["ann", "ann", "bob", "bob", "cat"]
+    with pytest.raises(duckdb.Error, match="does not exist"):
+        shop.engine.batches(days)
+    with shop.engine.days_at_hand(as_of=date(2024, 1, 31)) as earlier:
+        assert shop.engine.count(earlier) == 1
 
 
 def test_scores_of_nobody_give_no_forecast(shop):

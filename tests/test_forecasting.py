@@ -261,6 +261,26 @@ def test_orders_that_come_in_while_it_is_fitted_leave_no_forecast_of_neither_ver
     assert workbench.forecasting.earlier() == []
 
 
+def test_an_order_that_goes_on_after_the_cut_counts_there_as_it_was_known_then(workbench, tmp_path):
+    file = orders_file(tmp_path / "orders.csv")
+    workbench.importer.run(file, kind="orders", actor="test", source="command line")
+    usual = workbench.forecasting.forecast(as_of=LAST, model="bg_nbd").test
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    number, customer = next(row[:2] for row in rows if row[2] < usual.cut.isoformat())
+    with file.open("a") as more:
+        more.write(f"{number},{customer},{LAST.isoformat()},1000.00\n")
+    other = Workbench.open(load_settings(home=tmp_path / "other", memory_limit="1GB"))
+    other.importer.run(file, kind="orders", actor="test", source="command line")
+
+    found = other.forecasting.forecast(as_of=LAST, model="bg_nbd").test
+
+    other.close()
+    assert found.parameters == pytest.approx(usual.parameters, rel=1e-12)
+    assert found.predicted_revenue == pytest.approx(usual.predicted_revenue, rel=1e-12)
+    assert found.actual == usual.actual
+    assert found.actual_revenue == pytest.approx(usual.actual_revenue + 1000)
+
+
 def test_the_same_question_is_answered_once_and_by_another_process_alike(shop):
     as_of = shop.as_of()
     made = shop.forecasting.forecast(as_of=as_of)

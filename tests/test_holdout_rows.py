@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.analytics.customers import customer_metrics
-from crm.analytics.holdout_rows import holdout_rows, purchase_days_of, purchases_by_day
+from crm.analytics.customers import customer_days, customer_metrics
+from crm.analytics.holdout_rows import (
+    holdout_rows,
+    holdout_rows_of_days,
+    orders_across,
+    purchase_days_of,
+    purchases_by_day,
+)
 from crm.analytics.tables import day_number
 from crm.errors import MissingColumns
 from tests.conftest import on_duckdb, order_lines, rows_of
@@ -100,6 +106,33 @@ def test_a_line_that_an_order_gets_after_the_cut_changes_nothing_known_at_it(fra
         ("ann", 1, 29, 10.0, 0, -12.0),
         ("bob", 1, 29, -2.0, 0, 50.0),
     ]
+
+
+def test_days_added_up_before_give_the_same_where_no_order_reaches_over_the_cut(frame_of):
+    days = customer_days(frame_of(LINES), as_of=AS_OF)
+
+    assert rows_of(orders_across(days, cut=CUT)) == []
+    assert rows_of(holdout_rows_of_days(days, cut=CUT, as_of=AS_OF)) == rows_of(
+        holdout_rows(frame_of(LINES), cut=CUT, as_of=AS_OF)
+    )
+
+
+def test_an_order_with_lines_on_both_sides_of_the_cut_is_found(frame_of):
+    """Order 2 goes on after the cut, in a day's row with order 1, which does not."""
+    lines = order_lines(
+        ("1", "ann", "2024-06-01", "10"),
+        ("2", "ann", "2024-06-01", "5"),
+        ("2", "ann", "2024-07-01", "5"),
+        ("3", "bob", "2024-06-30", "1"),
+        ("3", "bob", "2024-06-01", "1"),
+        ("4", "cat", "2024-07-01", "1"),
+        ("4", "cat", "2024-07-02", "1"),
+        ("5", "dot", "2024-06-30", "1"),
+        ("5", "dot", "2024-10-01", "1"),  # after the as-of day
+    )
+    days = customer_days(frame_of(lines), as_of=AS_OF)
+
+    assert [row["customer_id"] for row in rows_of(orders_across(days, cut=CUT))] == ["ann"]
 
 
 def test_a_window_of_a_year_ago_reaches_past_the_cut_where_more_than_a_year_follows_it(frame_of):
@@ -202,6 +235,13 @@ def test_what_is_known_at_the_cut_is_the_table_of_that_day_and_nothing_is_lost_a
     rows = rows_of(holdout_rows(frame, cut=CUT, as_of=as_of))
     metrics = rows_of(customer_metrics(frame, as_of=CUT))
     after = {row["customer_id"]: row for row in rows_of(customer_metrics(frame, as_of=as_of))}
+
+    by_day = customer_days(frame, as_of=as_of)
+    sides = {(order, day <= CUT.isoformat()) for order, day, _ in lines if day <= as_of.isoformat()}
+    across = any((order, True) in sides and (order, False) in sides for order, *_ in lines)
+    assert bool(rows_of(orders_across(by_day, cut=CUT))) == across
+    if not across:
+        assert rows_of(holdout_rows_of_days(by_day, cut=CUT, as_of=as_of)) == rows
 
     known = ("customer_id", "purchase_days", "recency_days", "tenure_days", "repeat_spend", "revenue")
     assert [[row[name] for name in known] for row in rows] == [

@@ -19,14 +19,41 @@ def order_totals(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any]
     """Return the orders placed on or before `as_of`, each with its total.
 
     From one row per order line: order_id, customer_id, day, amount.
-    To one row per order: customer_id, order_id, day (of its first line), total (money). A total above 0
-    is a purchase, otherwise a return.
+    To one row per order: customer_id, order_id, day (of its first line), last_line_day (of its last; both
+    day numbers), total (money). A total above 0 is a purchase, otherwise a return.
     """
     require(orders, "order_id", "customer_id", "day", "amount")
     return (
         orders.filter(nw.col("day") <= day_number(as_of))
         .group_by("customer_id", "order_id")
-        .agg(day=nw.col("day").min(), total=nw.col("amount").sum())
+        .agg(day=nw.col("day").min(), last_line_day=nw.col("day").max(), total=nw.col("amount").sum())
+    )
+
+
+@table_function
+def customer_days(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any]:
+    """Return what each customer ordered day by day, up to and including `as_of`.
+
+    From one row per order line: order_id, customer_id, day, amount.
+    To one row per customer and day of an order's first line: customer_id, day (day number), orders
+    (purchases), all_orders (returns included), revenue (money, returns included), purchase_total (money,
+    purchases only), last_line_day (day number of the last line that any of these orders has).
+    """
+    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=as_of)
+    purchase = nw.col("total") > 0
+    return (
+        totals.with_columns(
+            purchase=purchase.cast(nw.Int64),
+            purchase_total=nw.when(purchase).then(nw.col("total")),
+        )
+        .group_by("customer_id", "day")
+        .agg(
+            orders=nw.col("purchase").sum(),
+            all_orders=nw.len(),
+            revenue=nw.col("total").sum(),
+            purchase_total=nw.col("purchase_total").sum(),
+            last_line_day=nw.col("last_line_day").max(),
+        )
     )
 
 
@@ -44,21 +71,14 @@ def customer_metrics(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
     Sums are made order by order, then day by day: counting the days of a day-level table costs less
     than a distinct count over orders and gives the same number.
     """
-    purchase = nw.col("total") > 0
-    totals: nw.LazyFrame[Any] = order_totals(orders, as_of=as_of)
-    days = (
-        totals.with_columns(
-            purchase=purchase.cast(nw.Int64),
-            purchase_total=nw.when(purchase).then(nw.col("total")),
-        )
-        .group_by("customer_id", "day")
-        .agg(
-            orders=nw.col("purchase").sum(),
-            all_orders=nw.len(),
-            revenue=nw.col("total").sum(),
-            purchase_total=nw.col("purchase_total").sum(),
-        )
-    )
+    days: nw.LazyFrame[Any] = customer_days(orders, as_of=as_of)
+    metrics: nw.LazyFrame[Any] = metrics_of_days(days, as_of=as_of)
+    return metrics
+
+
+@table_function
+def metrics_of_days(days: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any]:
+    """Return `customer_metrics` of the rows that `customer_days` gives for the same `as_of`."""
     bought = nw.col("orders") > 0
     last = day_number(as_of)
     return (

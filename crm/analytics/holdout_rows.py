@@ -24,9 +24,6 @@ def holdout_rows(orders: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.Laz
     of its first day, and the line is later revenue. Where `as_of` is more than a year after `cut`, the
     window of a year ago reaches past `cut`.
     """
-    middle, last = day_number(cut), day_number(as_of)
-    day = nw.col("day")
-    before = day <= middle
     days = (
         _orders_around(orders, cut=cut, as_of=as_of)
         .with_columns(
@@ -35,14 +32,46 @@ def holdout_rows(orders: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.Laz
         )
         .group_by("customer_id", "day")
         .agg(
-            purchases=nw.col("purchase").sum(),
-            total=nw.col("total").sum(),
+            orders=nw.col("purchase").sum(),
+            revenue=nw.col("total").sum(),
             known=nw.col("known").sum(),
             later=nw.col("later").sum(),
             purchase_total=nw.col("purchase_total").sum(),
         )
     )
-    bought = nw.col("purchases") > 0
+    return _rows_of_days(days, cut=cut, as_of=as_of)
+
+
+@table_function
+def holdout_rows_of_days(days: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.LazyFrame[Any]:
+    """Return `holdout_rows` of the rows that `customer_days` gives for the same `as_of`.
+
+    Only where no order has lines on both sides of the cut, as `orders_across` tells: what was known of one
+    at the cut cannot be told from its day.
+    """
+    before = nw.col("day") <= day_number(cut)
+    known = nw.when(before).then(nw.col("revenue"))
+    later = nw.when(~before).then(nw.col("revenue"))
+    return _rows_of_days(days.with_columns(known=known, later=later), cut=cut, as_of=as_of)
+
+
+@table_function
+def orders_across(days: nw.LazyFrame[Any], *, cut: date) -> nw.LazyFrame[Any]:
+    """Return the rows of `customer_days` with an order that has lines up to `cut` and after it."""
+    middle = day_number(cut)
+    return days.filter((nw.col("day") <= middle) & (nw.col("last_line_day") > middle))
+
+
+def _rows_of_days(days: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.LazyFrame[Any]:
+    """Return `holdout_rows` of one row per customer and day.
+
+    Its columns: customer_id, day, orders (purchases), revenue (money as it was known at the cut, if the day
+    is not after it), known and later (money of the lines up to the cut, and after it), purchase_total.
+    """
+    middle, last = day_number(cut), day_number(as_of)
+    day = nw.col("day")
+    before = day <= middle
+    bought = nw.col("orders") > 0
     windows = {
         "previous": (day > 2 * middle - last) & before,
         "year_ago": (day > middle - YEAR_DAYS) & (day <= last - YEAR_DAYS),
@@ -54,7 +83,7 @@ def holdout_rows(orders: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.Laz
             purchase_total=nw.when(before).then(nw.col("purchase_total")),
             later_purchase_day=(bought & ~before).cast(nw.Int64),
             **{f"{name}_purchase_day": (bought & held).cast(nw.Int64) for name, held in windows.items()},
-            **{f"{name}_total": nw.when(held).then(nw.col("total")) for name, held in windows.items()},
+            **{f"{name}_total": nw.when(held).then(nw.col("revenue")) for name, held in windows.items()},
         )
         .with_columns(day_and_total=day_and_total())
         .group_by("customer_id")
