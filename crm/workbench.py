@@ -194,7 +194,9 @@ class Workbench:
     def _forecast_newest(self) -> None:
         try:
             if (days := self.days()) is not None:
-                self.forecasting.tracked(self.forecasting.forecast(as_of=days[1]))
+                forecast = self.forecasting.tracked(self.forecasting.forecast(as_of=days[1]))
+                # What each page with a forecast asks for next; a kept one was made by another process.
+                self.forecasting.scores(forecast, self.assumptions())
         except Exception as error:  # the page that asks for it will say so
             log_unexpected(error)
 

@@ -15,7 +15,7 @@ from crm import audiences, sample
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.segments import SCHEMES
 from crm.errors import InvalidValue, NotEnoughData
-from crm.forecasting import _as_json, _from_json
+from crm.forecasting import Forecasting, _as_json, _from_json
 from crm.records.forecasts import list_forecasts
 from crm.settings import load_settings
 from crm.valuation import outlook
@@ -344,7 +344,7 @@ def test_new_orders_make_another_forecast_and_the_earlier_one_is_still_there(wor
     assert earlier[1].test == first.test
 
 
-def test_a_forecast_is_made_in_the_background_once_for_each_version(workbench, tmp_path):
+def test_a_forecast_is_made_in_the_background_once_for_each_version(workbench, tmp_path, monkeypatch):
     workbench.importer.run(
         orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
     )
@@ -357,6 +357,8 @@ def test_a_forecast_is_made_in_the_background_once_for_each_version(workbench, t
     assert [one.as_of for one in workbench.forecasting.earlier()] == [LAST]
     assert workbench.forecasting.forecast(as_of=LAST).test.tracking
     assert workbench._fitting is thread
+    monkeypatch.setattr(Forecasting, "_score", None)  # not asked for: the scores are there
+    assert everything_of(workbench, as_of=LAST)["C00000"]["probability_alive"] > 0
 
 
 def test_the_background_of_an_empty_store_has_nothing_to_do(workbench):

@@ -39,7 +39,7 @@ def stamp() -> Stamp:
 
 def days() -> tuple[date, date] | None:
     """Return the first and last day with an order."""
-    return _days(workbench().version().orders)
+    return _days(workbench().engine.orders_version())
 
 
 @st.cache_data(ttl=HOUR, max_entries=8, show_spinner=False)
@@ -83,7 +83,7 @@ def _dcf(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) -> Lifet
 
 def forecast(assumptions: Assumptions, *, as_of: date) -> Forecast:
     """Return `Valuation.forecast`."""
-    return _forecast(workbench().version().orders, assumptions.model, assumptions.holdout_weeks, as_of)
+    return _forecast(workbench().engine.orders_version(), assumptions.model, assumptions.holdout_weeks, as_of)
 
 
 @st.cache_data(ttl=HOUR, max_entries=32, show_spinner="Fitting, and testing on the past …")
@@ -107,7 +107,7 @@ def _by_forecast(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) 
 
 def retention(*, as_of: date) -> Retention:
     """Return `Valuation.retention`."""
-    return _retention(workbench().version().orders, as_of)
+    return _retention(workbench().engine.orders_version(), as_of)
 
 
 @st.cache_data(ttl=HOUR, max_entries=32, show_spinner=False)
@@ -199,7 +199,7 @@ def _field_values(at: Stamp, field: str, as_of: date) -> list[str]:
 
 def currencies() -> tuple[str, ...]:
     """Return `Workbench.currencies`."""
-    return _currencies(workbench().version().orders)
+    return _currencies(workbench().engine.orders_version())
 
 
 @st.cache_data(ttl=HOUR, max_entries=8, show_spinner=False)

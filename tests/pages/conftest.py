@@ -45,10 +45,18 @@ def sample_app(tmp_path: Path, sample_home: Path, monkeypatch: pytest.MonkeyPatc
     yield from _app(home, monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def read_home(sample_home: Path) -> Path:
+    """A copy to look things up in: even asking leaves something, a forecast that is kept."""
+    home = sample_home.with_name("read")
+    shutil.copytree(sample_home, home)
+    return home
+
+
 @pytest.fixture
-def shop(sample_home: Path) -> Iterator[Workbench]:
+def shop(read_home: Path) -> Iterator[Workbench]:
     """The workbench of the sample shop, to be read only."""
-    workbench = Workbench.open(load_settings(home=sample_home))
+    workbench = Workbench.open(load_settings(home=read_home))
     yield workbench
     workbench.close()
 
