@@ -16,7 +16,7 @@ import pandas as pd
 from crm.analytics import scores
 from crm.analytics.btyd import TITLES, WEEK_DAYS, Fit, Floats, Histories, ModelName
 from crm.analytics.gamma_gamma import SpendFit
-from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of, signed
+from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of, signed, signed_share
 from crm.analytics.profiles import HISTORY
 from crm.analytics.scores import Predictor
 from crm.analytics.tables import day_number, day_text
@@ -148,7 +148,7 @@ class HoldoutTest:
 
     def sentence(self) -> str:
         """Return the outcome in a manager's words."""
-        change = "" if self.revenue_bias is None else f" ({_signed(self.revenue_bias)})"
+        change = "" if self.revenue_bias is None else f" ({signed_share(self.revenue_bias)})"
         return (
             f"Fitted on data to {day_text(self.cut)}. Predicted {self.predicted_revenue:,.0f} for the next "
             f"{self.weeks:g} weeks; it was {self.actual_revenue:,.0f}{change}."
@@ -386,13 +386,13 @@ def choose(candidates: Sequence[Candidate]) -> tuple[ModelName, str]:
         if nobody_leaves:
             why = (
                 f"In {TITLES[chosen.model]} almost nobody leaves; in {TITLES[rival.model]} some do, and in the holdout "
-                f"it was off by {_signed(rival.bias or 0)} against {_signed(chosen.bias or 0)}."
+                f"it was off by {signed_share(rival.bias or 0)} against {signed_share(chosen.bias or 0)}."
             )
             chosen = rival
         elif gain > CLEARLY_LIKELIER:
             why = (
                 f"{TITLES[rival.model]} is clearly likelier than {TITLES[chosen.model]} (log-likelihood +{gain:,.1f}) and "
-                f"was nearer in the holdout ({_signed(rival.bias or 0)} against {_signed(chosen.bias or 0)})."
+                f"was nearer in the holdout ({signed_share(rival.bias or 0)} against {signed_share(chosen.bias or 0)})."
             )
             chosen = rival
     return chosen.model, why
@@ -654,7 +654,3 @@ def _count(number: int, noun: str) -> str:
 
 def _share(share: float) -> str:
     return "more than 99.9%" if share > 0.9995 else f"{share:.1%}"
-
-
-def _signed(share: float) -> str:
-    return signed(f"{share:+.1%}")

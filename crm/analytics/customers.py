@@ -40,6 +40,16 @@ def customer_days(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any
     purchases only), last_line_day (day number of the last line that any of these orders has).
     """
     totals: nw.LazyFrame[Any] = order_totals(orders, as_of=as_of)
+    return add_up_days(totals, all_orders=nw.len(), last_line_day=nw.col("last_line_day").max())
+
+
+def add_up_days(totals: nw.LazyFrame[Any], **also: nw.Expr) -> nw.LazyFrame[Any]:
+    """Return orders added up by customer and day.
+
+    From one row per order: customer_id, day, total (money), and what `also` takes.
+    To one row per customer and day: customer_id, day, orders (those with a total above 0), revenue and
+    purchase_total (money: of all orders, and of those), and what `also` adds up to.
+    """
     purchase = nw.col("total") > 0
     return (
         totals.with_columns(
@@ -49,10 +59,9 @@ def customer_days(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[Any
         .group_by("customer_id", "day")
         .agg(
             orders=nw.col("purchase").sum(),
-            all_orders=nw.len(),
             revenue=nw.col("total").sum(),
             purchase_total=nw.col("purchase_total").sum(),
-            last_line_day=nw.col("last_line_day").max(),
+            **also,
         )
     )
 

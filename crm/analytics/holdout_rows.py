@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals as nw
 
-from crm.analytics.customers import YEAR_DAYS, day_and_total, order_totals, repeat_spend
+from crm.analytics.customers import YEAR_DAYS, add_up_days, day_and_total, order_totals, repeat_spend
 from crm.analytics.tables import day_number, require, table_function
 
 
@@ -24,21 +24,8 @@ def holdout_rows(orders: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.Laz
     of its first day, and the line is later revenue. Where `as_of` is more than a year after `cut`, the
     window of a year ago reaches past `cut`.
     """
-    days = (
-        _orders_around(orders, cut=cut, as_of=as_of)
-        .with_columns(
-            purchase=(nw.col("total") > 0).cast(nw.Int64),
-            purchase_total=nw.when(nw.col("total") > 0).then(nw.col("total")),
-        )
-        .group_by("customer_id", "day")
-        .agg(
-            orders=nw.col("purchase").sum(),
-            revenue=nw.col("total").sum(),
-            known=nw.col("known").sum(),
-            later=nw.col("later").sum(),
-            purchase_total=nw.col("purchase_total").sum(),
-        )
-    )
+    totals = _orders_around(orders, cut=cut, as_of=as_of)
+    days = add_up_days(totals, known=nw.col("known").sum(), later=nw.col("later").sum())
     return _rows_of_days(days, cut=cut, as_of=as_of)
 
 

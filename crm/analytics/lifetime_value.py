@@ -116,6 +116,11 @@ def signed(number: str) -> str:
     return number.replace("-", "−")
 
 
+def signed_share(share: float) -> str:
+    """Return a change as a percentage with its sign: +3.5%."""
+    return signed(f"{share:+.1%}")
+
+
 def channel_key(channel: str) -> str:
     """Return a channel's name as channels are compared: without blanks around it, in lower case."""
     return channel.strip(BLANKS).lower()
@@ -192,7 +197,7 @@ class FlatRevenueTest:
         """Return the outcome in words, or why there is none."""
         if self.cut is None or self.predicted is None or self.actual is None:
             return " ".join(self.reasons)
-        change = "" if self.bias is None else f" ({signed(f'{self.bias:+.1%}')})"
+        change = "" if self.bias is None else f" ({signed_share(self.bias)})"
         return (
             f"Told on {day_text(self.cut)}, the rule would have predicted {self.predicted:,.0f} for the "
             f"{self.days} days after it, from the {self.customers:,} customer{'' if self.customers == 1 else 's'} known by then; "
@@ -213,7 +218,7 @@ class FlatRevenueTest:
             return ("No more came in than went back after the cut, so there is nothing to compare with.",)
         if abs(self.bias) > TRUSTED_BIAS:
             return (
-                f"On this history the rule was off by {signed(f'{self.bias:+.1%}')}, more than {TRUSTED_BIAS:.0%}.",
+                f"On this history the rule was off by {signed_share(self.bias)}, more than {TRUSTED_BIAS:.0%}.",
             )
         return ()
 
