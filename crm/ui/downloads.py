@@ -58,8 +58,9 @@ def export_menu(
         if kind.name == "xlsx" and rows >= exports.MAX_SHEET_ROWS:
             st.warning(f"An Excel sheet holds {exports.MAX_SHEET_ROWS - 1:,} rows. Choose CSV or Parquet.")
             return
+        # The label names the format: until the page has answered a choice, the button is still the one before.
         st.download_button(
-            f"Download {theme.count(rows)} customer{'s' if rows != 1 else ''}",
+            f"Download {theme.count(rows)} customer{'s' if rows != 1 else ''} as {kind.title}",
             file_maker(
                 cache.workbench(),
                 rule,

@@ -343,12 +343,19 @@ def test_a_file_holds_as_many_rows_as_the_live_count(
     assert len(rows.columns) == (len(FIELDS) if columns is None else 3)
 
 
-def test_the_export_button_says_how_many_customers_the_file_will_hold(sample_app: AppTest) -> None:
-    """The number on the button is the live count."""
+def test_the_export_button_says_how_many_customers_the_file_will_hold_and_its_format(
+    sample_app: AppTest,
+) -> None:
+    """The number on the button is the live count, the format the one chosen last."""
     open_rule(sample_app, CHAMPIONS)
-    labels = [button.label for button in sample_app.get("download_button")]
+    assert [button.label for button in sample_app.get("download_button")] == [
+        "Download 748 customers as Excel"
+    ]
 
-    assert labels == ["Download 748 customers"]
+    sample_app.radio(key="export_format").set_value("CSV for programs").run()
+    assert [button.label for button in sample_app.get("download_button")] == [
+        "Download 748 customers as CSV for programs"
+    ]
 
 
 def test_an_audience_is_saved_loaded_changed_and_deleted_with_undo(sample_app: AppTest) -> None:
