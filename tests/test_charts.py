@@ -7,12 +7,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from crm import charts, theme
-from crm.theme import Measure
+from crm import charts, theme, wording
+from crm.wording import Measure
 
 GBP = Measure("Revenue", "money", "GBP")
 RATE = Measure("Repeat rate", "percent")
-S = theme.SPACE
+S = wording.SPACE
 
 SEGMENTS = [
     {"segment": "Lost", "customers": 30, "revenue": 300.0, "rate": None},
@@ -180,7 +180,7 @@ def test_pointing_shows_values_in_full():
 def test_the_month_that_is_not_over_is_hatched_and_not_compared():
     figure = over_time(MONTHS, before="before", as_of=date(2025, 3, 12))
     assert list(figure.data[1].marker.pattern.shape) == ["", "", "/"]
-    assert figure.layout.xaxis.title.text == f"Month (hatched: 1–12 Mar{theme.WIDE}2025)"
+    assert figure.layout.xaxis.title.text == f"Month (hatched: 1–12 Mar{wording.WIDE}2025)"
     assert "Change" not in figure.data[1].hovertext[2]
     assert f"+25{S}%" in figure.data[1].hovertext[0]
     over = over_time(MONTHS, as_of=date(2025, 3, 31))

@@ -6,11 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from crm import charts, theme
-from crm.theme import Measure
+from crm import charts, theme, wording
+from crm.wording import Measure
 
 GBP = Measure("Lifetime value", "money", "GBP")
-S, W = theme.SPACE, theme.WIDE
+S, W = wording.SPACE, wording.WIDE
 CUT, TODAY = date(2025, 6, 30), date(2025, 3, 10)
 
 WEEKS = [

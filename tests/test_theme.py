@@ -1,14 +1,11 @@
-"""Colours can be told apart, config.toml and theme.py agree, and numbers read as people say them."""
+"""Colours can be told apart, and config.toml and theme.py agree."""
 
 import itertools
 import math
 import tomllib
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -17,12 +14,9 @@ from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 from crm import theme
 from crm.analytics import rfm
 from crm.analytics.segments import SCHEMES
-from crm.theme import Measure
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
-S = theme.SPACE
-W = theme.WIDE
 
 # Machado, Oliveira, Fernandes (2009), severity 1.0, on linear RGB.
 PROTANOPIA = np.array(
@@ -238,91 +232,3 @@ def test_fonts_and_pictures_are_our_own_and_small():
 def test_text_in_figures_is_what_streamlit_draws_in_the_text_colour():
     """The placeholder is Streamlit's own; a version that renames it must not pass unseen."""
     assert theme.TEXT == GRAY_90
-
-
-MISSING = [None, float("nan"), float("inf"), np.nan, pd.NA, Decimal("NaN")]
-
-
-@pytest.mark.parametrize("value", MISSING, ids=repr)
-@pytest.mark.parametrize(
-    "write",
-    [theme.count, theme.compact, theme.money, theme.money_exact, theme.percent, theme.percent_exact]
-    + [theme.signed_percent, theme.years, theme.days]
-    + [
-        getattr(Measure("M", kind), how)
-        for kind in ("money", "count", "number", "percent", "days", "years")
-        for how in ("text", "exact")
-    ],
-)
-def test_what_is_undefined_is_a_dash(write, value):
-    assert write(value) == "–"
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        (theme.count(1234567), "1,234,567"),
-        (theme.count(-12), "−12"),
-        (theme.count(-0.2), "0"),
-        (theme.compact(950), "950"),
-        (theme.compact(2.54), "2.5"),
-        (theme.compact(9876), "9,876"),
-        (theme.compact(9999.6), f"10{S}k"),
-        (theme.compact(12_345), f"12.3{S}k"),
-        (theme.compact(345_678), f"346{S}k"),
-        (theme.compact(999_499), f"999{S}k"),
-        (theme.compact(999_700), f"1{S}M"),
-        (theme.compact(1_243_567), f"1.2{S}M"),
-        (theme.compact(-3_400_000_000), f"−3.4{S}bn"),
-        (theme.money(12.5, "GBP"), "£12.50"),
-        (theme.money(12, "GBP"), "£12"),
-        (theme.money(999.996, "GBP"), "£1,000"),
-        (theme.money(-12345.4, "EUR"), "−€12,345"),
-        (theme.money(1_243_567, "GBP"), f"£1.2{S}M"),
-        (theme.money(345_678, "SEK"), f"SEK{S}346{S}k"),
-        (theme.money(345_678), f"346{S}k"),
-        (theme.money_exact(Decimal("-1234567890123.4550"), "GBP"), "−£1,234,567,890,123.46"),
-        (theme.percent(0.342), f"34{S}%"),
-        (theme.percent(0), f"0{S}%"),
-        (theme.percent(1), f"100{S}%"),
-        (theme.percent(0.004), f"0.4{S}%"),
-        (theme.percent(0.0001), f"<{S}0.1{S}%"),
-        (theme.percent(0.995), f"99.5{S}%"),
-        (theme.percent(0.99999), f">{S}99.9{S}%"),
-        (theme.percent_exact(0.34213), f"34.21{S}%"),
-        (theme.signed_percent(0.034), f"+3.4{S}%"),
-        (theme.signed_percent(-0.0001), f"0{S}%"),
-        (theme.change(112, 100), f"+12{S}%"),
-        (theme.change(88, 100), f"−12{S}%"),
-        (theme.change(100, 100), f"0{S}%"),
-        (theme.change(5, 0), "–"),
-        (theme.change(5, None), "–"),
-        (theme.change(None, 5), "–"),
-        (theme.change(5, -5), "–"),
-        (theme.day(date(2025, 3, 12)), f"12{W}Mar{W}2025"),
-        (theme.day(pd.NaT), "–"),
-        (theme.day(None), "–"),
-        (theme.month(date(2025, 3, 12)), f"Mar{W}2025"),
-        (theme.moment(datetime(2025, 3, 2, 4, 5, tzinfo=UTC)), f"2{W}Mar{W}2025, 04:05"),
-        (theme.years(2.44), f"2.4{S}years"),
-        (theme.years(1), f"1{S}year"),
-        (theme.days(1), f"1{S}day"),
-        (theme.days(34), f"34{S}days"),
-    ],
-)
-def test_numbers_read_as_people_say_them(written, expected):
-    assert written == expected
-
-
-def test_a_measure_names_its_unit_once_and_writes_short_and_in_full():
-    revenue = Measure("Revenue", "money", "GBP")
-    assert revenue.axis_title == "Revenue (GBP)"
-    assert Measure("Revenue", "money").axis_title == "Revenue (shop currency)"
-    assert Measure("Rate", "percent").axis_title == "Rate (%)"
-    assert (revenue.text(1234567.8), revenue.exact(1234567.8)) == (f"£1.2{S}M", "£1,234,567.80")
-    orders = Measure("Orders", "count", unit="orders")
-    assert (orders.axis_title, orders.text(12345), orders.exact(12345)) == (
-        "Orders (orders)",
-        "12,345",
-        f"12,345{S}orders",
-    )

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crm import theme
+from crm import wording
 from crm.ui.widgets import clicked, plain
 
 
@@ -32,7 +32,7 @@ def test_key_figures_show_sign_arrow_and_dash():
     metrics = app.metric
     assert [metric.value for metric in metrics] == ["£1", "5", "5", "5", "5", "5", "34 %"]
     assert [metric.delta for metric in metrics] == [
-        f"+12{theme.SPACE}%", f"−10{theme.SPACE}%", f"−10{theme.SPACE}%", f"0{theme.SPACE}%", "–", "", "+2 points",
+        f"+12{wording.SPACE}%", f"−10{wording.SPACE}%", f"−10{wording.SPACE}%", f"0{wording.SPACE}%", "–", "", "+2 points",
     ]  # fmt: skip
     protos = [metric.proto for metric in metrics]
     from streamlit.proto.Metric_pb2 import Metric
@@ -63,8 +63,8 @@ def test_a_chart_has_its_question_as_heading_and_is_told_in_words():
         import streamlit as st
 
         from crm import charts
-        from crm.theme import Measure
         from crm.ui.widgets import show_chart
+        from crm.wording import Measure
 
         rows = [{"segment": "Lost", "customers": 3}, {"segment": "Loyal", "customers": 1}]
         st.session_state.said = [
@@ -131,4 +131,4 @@ def test_an_empty_state_says_what_to_do_next():
     assert app.title[0].value == "Tickets"
     assert app.subheader[0].value == "No tickets yet"
     assert app.get("page_link")[0].proto.label == "Open contacts"
-    assert app.caption[0].value.endswith(f"As of {theme.day(__import__('datetime').date(2025, 3, 12))}.")
+    assert app.caption[0].value.endswith(f"As of {wording.day(__import__('datetime').date(2025, 3, 12))}.")

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import plotly.graph_objects as go
 
-from crm import theme
-from crm.theme import Measure, Number
+from crm import theme, wording
+from crm.wording import Measure, Number
 
 Figure: TypeAlias = go.Figure
 
@@ -205,7 +205,7 @@ def prediction_hovers(
         ]
         if foot is not None and top is not None:
             lines.append(f"{escape(interval_title)}: {measure.exact(foot)} to {measure.exact(top)}")
-        lines.append(f"Error: {theme.change(guess, fact)}")
+        lines.append(f"Error: {wording.change(guess, fact)}")
         hovers.append("<br>".join(lines))
     return hovers
 
@@ -247,7 +247,7 @@ def column_of(rows: Rows, name: str) -> list[Any]:
 
 def numbers_of(rows: Rows, name: str) -> list[float | None]:
     """Return one column as floats, None where a value is undefined."""
-    return [theme.as_number(value) for value in column_of(rows, name)]
+    return [wording.as_number(value) for value in column_of(rows, name)]
 
 
 def any_known(values: Sequence[Number]) -> bool:

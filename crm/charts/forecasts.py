@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from crm import theme
+from crm import theme, wording
 from crm.charts.figures import (
     TITLE_ROOM,
     TOOL_ROOM,
@@ -30,7 +30,7 @@ from crm.charts.figures import (
     seen_through,
     value_axis,
 )
-from crm.theme import Measure
+from crm.wording import Measure
 
 _GAIN, _LOSS = theme.ACCENT, theme.CATEGORICAL[3]
 """Teal and rust, the ends of the diverging scale, in the tones that stand out on a light and on a dark page."""
@@ -85,7 +85,7 @@ def tracking_curve(
     lows = numbers_of(rows, low) if low else [None] * len(days)
     highs = numbers_of(rows, high) if high else [None] * len(days)
     hovers = prediction_hovers(
-        [f"{x_title} {theme.day(day)}" for day in days],
+        [f"{x_title} {wording.day(day)}" for day in days],
         forecast,
         facts,
         lows,
@@ -134,7 +134,7 @@ def tracking_curve(
     )
     _explain_line(figure, "Actual", theme.GREY, "solid", width=3.5)
     _explain_line(figure, "Predicted", theme.ACCENT, "6px,3px")
-    _mark_day(figure, cut, f"Fitted up to {theme.day(cut)}", days)
+    _mark_day(figure, cut, f"Fitted up to {wording.day(cut)}", days)
     _add_legend_row(figure)
     figure.update_xaxes(title_text=x_title)
     figure.update_yaxes(
@@ -145,10 +145,10 @@ def tracking_curve(
     describe(
         figure,
         [
-            ("fitted up to", theme.day(cut)),
+            ("fitted up to", wording.day(cut)),
             *(
                 (
-                    f"up to {theme.day(days[row])}",
+                    f"up to {wording.day(days[row])}",
                     f"predicted {measure.text(forecast[row])}, actual {measure.text(facts[row])}",
                 )
                 for row in told
@@ -284,7 +284,7 @@ def tornado(
             [
                 f"<b>{escape(name)}</b>",
                 *(
-                    f"{escape(text)}: {measure.exact(end)} ({theme.change(end, base)})"
+                    f"{escape(text)}: {measure.exact(end)} ({wording.change(end, base)})"
                     for end, text in (sides[0][position], sides[1][position])
                     if end is not None
                 ),
@@ -403,7 +403,7 @@ def cohort_curves(
         hovers = []
         for months, fact, guess in points:
             lines = [
-                f"<b>Customers of {theme.month(start)}</b>",
+                f"<b>Customers of {wording.month(start)}</b>",
                 f"{_months(months)} after the first purchase",
             ]
             if fact is not None:
@@ -439,8 +439,8 @@ def cohort_curves(
             ends[start] = end
         told = [f"{measure.text(at[1])} after {_months(at[0])}" for at in (last_fact,) if at]
         if last_guess and (not last_fact or last_guess[0] > last_fact[0]):
-            told.append(f"{measure.text(last_guess[1])} expected after {theme.count(last_guess[0])}")
-        tells.append((theme.month(start), ", ".join(told)))
+            told.append(f"{measure.text(last_guess[1])} expected after {wording.count(last_guess[0])}")
+        tells.append((wording.month(start), ", ".join(told)))
 
     named = sorted(ends) if len(ends) <= _NAMED_ENDS else [min(curves), max(curves)]
     _name_ends(figure, {start: ends[start] for start in named})
@@ -504,14 +504,14 @@ def alive_path(
     for at, chance in zip(days, chances, strict=True):
         before = [purchase for purchase in bought if purchase <= min(at, today)]
         lines = [
-            f"<b>{theme.day(at)}</b>",
-            f"{theme.percent(chance)} {'likely ' if chance is not None else ''}still a customer",
+            f"<b>{wording.day(at)}</b>",
+            f"{wording.percent(chance)} {'likely ' if chance is not None else ''}still a customer",
         ]
         if before:
             lines.append(
                 "Day of a purchase"
                 if at == before[-1]
-                else f"{theme.days((at - before[-1]).days)} after the last purchase"
+                else f"{wording.days((at - before[-1]).days)} after the last purchase"
             )
         if at > today:
             lines.append("if no order comes")
@@ -552,16 +552,16 @@ def alive_path(
             },
             customdata=[[at.isoformat()] for at in bought],
             hovertext=[
-                f"<b>{theme.day(at)}</b><br>"
-                + ("First purchase" if gap is None else f"Purchase, {theme.days(gap)} after the one before")
+                f"<b>{wording.day(at)}</b><br>"
+                + ("First purchase" if gap is None else f"Purchase, {wording.days(gap)} after the one before")
                 for at, gap in zip(bought, gaps, strict=True)
             ],
             hovertemplate="%{hovertext}<extra></extra>",
             showlegend=False,
         )
     now = _last([at.toordinal() for at in days], past)
-    current = theme.percent(now[1]) if now else theme.UNDEFINED
-    _mark_day(figure, today, f"{current} on {theme.day(today)}", [*days, *bought])
+    current = wording.percent(now[1]) if now else wording.UNDEFINED
+    _mark_day(figure, today, f"{current} on {wording.day(today)}", [*days, *bought])
     if any_known(ahead):
         _explain_line(figure, "So far", theme.ACCENT, "solid")
         _explain_line(figure, "If no order comes", theme.ACCENT, "5px,3px")
@@ -573,12 +573,14 @@ def alive_path(
     axis["range"] = [-0.12, 1.02]
     axis["tickvals"], axis["ticktext"] = [-0.06, *axis["tickvals"][1:]], ["Orders", *axis["ticktext"][1:]]
     figure.update_yaxes(title_text="Still a customer (%)", **axis)
-    tells = [(f"on {theme.day(today)}", current), ("purchases", theme.count(len(bought)))]
+    tells = [(f"on {wording.day(today)}", current), ("purchases", wording.count(len(bought)))]
     if bought:
-        tells.append(("the last on", theme.day(bought[-1])))
+        tells.append(("the last on", wording.day(bought[-1])))
     last = _last(list(range(len(days))), ahead)
     if rest and last:
-        tells.append((f"on {theme.day(days[int(last[0])])}", f"{theme.percent(last[1])} if no order comes"))
+        tells.append(
+            (f"on {wording.day(days[int(last[0])])}", f"{wording.percent(last[1])} if no order comes")
+        )
     describe(figure, tells)
     return figure
 
@@ -614,7 +616,7 @@ def concentration(
         marker=_points(values, theme.ACCENT),
         customdata=[[share] for share in shares],
         hovertext=[
-            f"<b>Top {theme.percent(share)} of customers</b><br>{escape(value_title)}: {theme.percent_exact(part)}"
+            f"<b>Top {wording.percent(share)} of customers</b><br>{escape(value_title)}: {wording.percent_exact(part)}"
             for share, part in zip(shares, values, strict=True)
         ],
         hovertemplate="%{hovertext}<extra></extra>",
@@ -672,7 +674,9 @@ def concentration(
     figure.update_yaxes(title_text=f"{value_title} (%)", **value_axis(parts, [*values, 1.0]))
     told: list[tuple[float | None, float | None]] = [(share, part) for share, part, _ in marks]
     told = told or list(zip(shares, values, strict=True))
-    describe(figure, [(f"top {theme.percent(share)}", f"hold {theme.percent(part)}") for share, part in told])
+    describe(
+        figure, [(f"top {wording.percent(share)}", f"hold {wording.percent(part)}") for share, part in told]
+    )
     return figure
 
 
@@ -801,7 +805,7 @@ def _repaid(points: Sequence[tuple[float, float | None, float | None]], payback:
 
 
 def _months(age: float) -> str:
-    return "1 month" if age == 1 else f"{theme.count(age)} months"
+    return "1 month" if age == 1 else f"{wording.count(age)} months"
 
 
 def _name_ends(figure: go.Figure, ends: dict[date, tuple[float, float]]) -> None:
@@ -826,7 +830,7 @@ def _name_ends(figure: go.Figure, ends: dict[date, tuple[float, float]]) -> None
             xanchor="left",
             xshift=5,
             yshift=round(up - at),
-            text=theme.month(start),
+            text=wording.month(start),
             showarrow=False,
             font={"size": 12},
         )

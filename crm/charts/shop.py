@@ -10,7 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from crm import theme
+from crm import theme, wording
 from crm.charts.figures import (
     BAR_PITCH,
     CUSTOMERS,
@@ -33,7 +33,7 @@ from crm.charts.figures import (
     prediction_hovers,
     value_axis,
 )
-from crm.theme import Measure
+from crm.wording import Measure
 
 _INDENT = "\N{EN SPACE}"
 """Keeps a tile's text off its edge, for which Plotly has no setting."""
@@ -81,13 +81,15 @@ def revenue_over_time(
     texts = []
     for month, value, old in zip(months, now, compared, strict=True):
         so_far = (
-            f"1–{as_of.day} {theme.month(month)}, not over" if as_of and unfinished and month == last else ""
+            f"1–{as_of.day} {wording.month(month)}, not over"
+            if as_of and unfinished and month == last
+            else ""
         )
-        lines = [f"<b>{so_far or theme.month(month)}</b>", f"{measure.title}: {measure.exact(value)}"]
+        lines = [f"<b>{so_far or wording.month(month)}</b>", f"{measure.title}: {measure.exact(value)}"]
         if before:
             lines.append(f"{escape(before_label)}: {measure.exact(old)}")
             if not so_far:  # part of a month against a whole one says nothing
-                lines.append(f"Change: {theme.change(value, old)}")
+                lines.append(f"Change: {wording.change(value, old)}")
         texts.append("<br>".join(lines))
     hatched = [unfinished and month == last for month in months]
     figure.add_bar(
@@ -114,7 +116,7 @@ def revenue_over_time(
     if before:
         add_legend(figure)
     figure.update_xaxes(
-        title_text=f"Month (hatched: 1–{as_of.day} {theme.month(as_of)})"
+        title_text=f"Month (hatched: 1–{as_of.day} {wording.month(as_of)})"
         if as_of and unfinished
         else "Month",
         type="date",
@@ -126,7 +128,8 @@ def revenue_over_time(
     )
     figure.update_yaxes(title_text=measure.axis_title, **value_axis(measure, [*now, *compared]))
     describe(
-        figure, [(theme.month(month), measure.text(value)) for month, value in zip(months, now, strict=True)]
+        figure,
+        [(wording.month(month), measure.text(value)) for month, value in zip(months, now, strict=True)],
     )
     return figure
 
@@ -168,7 +171,7 @@ def segment_treemap(
         second = [
             _short(what.text(values[position]), what.title.lower(), share=share) for what, values in extra[:1]
         ]
-        lines = [f"{measure.text(value)} · {theme.percent(share)}", *second]
+        lines = [f"{measure.text(value)} · {wording.percent(share)}", *second]
         # A small tile has room for less; what it leaves out is in the hover text.
         texts.append(_tile_text(lines if share >= 0.06 else lines[:1] if share >= 0.03 else []))
         heads.append(_tile_text([f"<b>{escape(line)}</b>" for line in wrap(name, 12)]))
@@ -177,7 +180,7 @@ def segment_treemap(
                 [
                     f"<b>{escape(name)}</b>",
                     f"{measure.title}: {measure.exact(value)}",
-                    f"Share: {theme.percent_exact(share)}",
+                    f"Share: {wording.percent_exact(share)}",
                     *(f"{what.title}: {what.exact(values[position])}" for what, values in extra),
                 ]
             )
@@ -261,7 +264,7 @@ def segment_treemap(
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
         figure.update_layout(margin={"b": 56})
-    shares = [f"{measure.text(value)} ({theme.percent((value or 0) / total)})" for value in sizes]
+    shares = [f"{measure.text(value)} ({wording.percent((value or 0) / total)})" for value in sizes]
     describe(figure, list(zip(names, shares, strict=True)))
     return figure
 
@@ -377,7 +380,7 @@ def histogram(
         customdata=[list(edges) for edges in zip(lows, highs, strict=True)],
         hovertext=[
             f"<b>{name}</b><br>{count_measure.title}: {count_measure.exact(number)}"
-            f"<br>Share: {theme.percent_exact((number or 0) / total)}"
+            f"<br>Share: {wording.percent_exact((number or 0) / total)}"
             for name, number in zip(names, counts, strict=True)
         ],
         hovertemplate="%{hovertext}<extra></extra>",

@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import audiences, charts, theme
+from crm import audiences, charts, wording
 from crm.analytics.lifetime_value import channel_key
 from crm.audiences import Leaf
 from crm.errors import ClienteleError
 from crm.schema import UNKNOWN
-from crm.theme import Measure
 from crm.ui import cache, measures, state
 from crm.ui.choices import choose_one
 from crm.ui.forecasts import BUYERS, open_cohort
@@ -20,6 +19,7 @@ from crm.ui.links import clickable_chart, open_audience
 from crm.ui.tables import Column, table
 from crm.ui.widgets import definition_note, show_error
 from crm.valuation import Acquisition
+from crm.wording import Measure
 
 DOZEN = 12
 
@@ -179,7 +179,7 @@ def _payback(month: Any, guessed: bool, cost: float) -> str:
 
 
 def _month(text: str) -> str:
-    return theme.month(date.fromisoformat(f"{text}-01"))
+    return wording.month(date.fromisoformat(f"{text}-01"))
 
 
 def _open_channel(name: str) -> None:

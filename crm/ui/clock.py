@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.ui import frame
 
 
@@ -27,7 +27,7 @@ def local(moment: datetime | str | None) -> datetime | None:
 
 def said(moment: datetime | str | None) -> str:
     """Return a stored moment as people say it, on the browser's clock."""
-    return theme.moment(local(moment))
+    return wording.moment(local(moment))
 
 
 def as_of() -> date:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.errors import ClienteleError, InvalidValue, NotFound
 from crm.imports import databases
 from crm.imports.checking import Checked
@@ -102,7 +102,7 @@ def _row(one: Saved) -> None:
         else:
             by = f" New rows are told by “{plain(one.new_column)}”." if one.new_column else ""
             st.caption(
-                f"{theme.count(one.rows)} rows imported, last refreshed {plain(clock.said(one.refreshed_at))}.{by}"
+                f"{wording.count(one.rows)} rows imported, last refreshed {plain(clock.said(one.refreshed_at))}.{by}"
             )
         with st.container(horizontal=True, gap="small"):
             _fetch_button(one)
@@ -340,7 +340,7 @@ def bring_in(fetching: Fetching) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         said = " ".join(raw.sentences)
         st.markdown(
-            f"**{plain(prepared.file_name)}**: {theme.count(raw.row_count)} rows, {len(raw.columns)} columns. {plain(said)}"
+            f"**{plain(prepared.file_name)}**: {wording.count(raw.row_count)} rows, {len(raw.columns)} columns. {plain(said)}"
         )
         st.button("Let go of it", key="let_go_fetched", type="tertiary", on_click=guarded(_forget))
     st.dataframe(

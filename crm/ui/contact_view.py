@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.errors import ClienteleError, Conflict, NotFound, StaleRecord
 from crm.records.audit import Change
 from crm.records.contacts import delete_contact, get_contact, list_bin, restore_contact, save_contact
@@ -18,13 +18,13 @@ from crm.records.rules import read_contact_values
 from crm.records.tickets import count_tickets, list_tickets
 from crm.schema import FIELD, UNKNOWN
 from crm.schema import Column as Field
-from crm.theme import Measure
 from crm.ui import assumptions, cache, clock, forms, measures, record_lists, state
 from crm.ui.customer_outlook import customer_outlook
 from crm.ui.forms import ATTRIBUTE, CONTACT_FIELDS, Draft
 from crm.ui.guard import guarded
 from crm.ui.tables import Column, table
 from crm.ui.widgets import Kpi, definition_note, kpi_row, page_header, plain, show_error
+from crm.wording import Measure
 
 LINES_PER_PAGE = 25
 BIN_SHOWN = 20
@@ -73,13 +73,13 @@ def customer_view(customer_id: str) -> None:
         if contact is not None:
             _delete(contact)
     if figures is None:
-        st.info(f"This customer's first order or answer came after {theme.day(as_of)}, the as-of day.")
+        st.info(f"This customer's first order or answer came after {wording.day(as_of)}, the as-of day.")
     else:
         _figures(figures, as_of)
         customer_outlook(customer_id, figures, assumed, as_of=as_of)
     counts = (None, orders, tickets, answers)
     labels = [
-        name if count is None else f"{name} ({theme.count(count)})"
+        name if count is None else f"{name} ({wording.count(count)})"
         for name, count in zip(_TABS, counts, strict=True)
     ]
     tabs = st.tabs(labels, key="customer_tab", on_change="rerun")
@@ -116,11 +116,11 @@ def _figures(figures: dict[str, Any], as_of: date) -> None:
         [
             Kpi("Revenue", revenue.text(figures["revenue"]), help=FIELD["revenue"].meaning,
                 exact=revenue.exact(figures["revenue"])),
-            Kpi("Orders", theme.count(figures["orders"]), help=FIELD["orders"].meaning),
+            Kpi("Orders", wording.count(figures["orders"]), help=FIELD["orders"].meaning),
             Kpi("Average order value", order_value.text(figures["average_order_value"]),
                 help=FIELD["average_order_value"].meaning, exact=order_value.exact(figures["average_order_value"])),
-            Kpi("Days since last order", theme.count(figures["recency_days"]), help=FIELD["recency_days"].meaning,
-                exact=f"Last order on {theme.day(last)}" if last else ""),
+            Kpi("Days since last order", wording.count(figures["recency_days"]), help=FIELD["recency_days"].meaning,
+                exact=f"Last order on {wording.day(last)}" if last else ""),
         ],
         key="customer_figures",
     )  # fmt: skip
@@ -326,7 +326,7 @@ def _lines(
     rows, _ = read(customer_id, offset=(number - 1) * LINES_PER_PAGE, limit=LINES_PER_PAGE)
     # A source without times of day writes midnight everywhere.
     clocks = (rows[moment].dt.normalize() != rows[moment]).any()
-    rows["when"] = [theme.moment(at) if clocks else theme.day(at) for at in rows[moment]]
+    rows["when"] = [wording.moment(at) if clocks else wording.day(at) for at in rows[moment]]
     table(
         rows,
         [Column("when", "Date"), *(column for column in columns if rows[column.name].notna().any())],
@@ -352,7 +352,7 @@ def _tickets(customer_id: str, contact: Contact | None) -> None:
     if total > len(tickets):
         st.page_link(
             state.TICKETS,
-            label=f"All {theme.count(total)} tickets of this customer",
+            label=f"All {wording.count(total)} tickets of this customer",
             query_params={"of": customer_id},
         )
 
@@ -399,7 +399,7 @@ def bin_of_contacts() -> None:
     if total:
         latest = f", the latest {BIN_SHOWN} of them shown" if total > BIN_SHOWN else ""
         record_lists.binned(
-            f"Bin ({theme.count(total)}{latest})",
+            f"Bin ({wording.count(total)}{latest})",
             [
                 (
                     one.customer_id,

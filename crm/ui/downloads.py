@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import streamlit as st
 
-from crm import audiences, exports, theme
+from crm import audiences, exports, wording
 from crm.analytics.lifetime_value import Assumptions
 from crm.ui import cache
 from crm.workbench import Workbench
@@ -60,7 +60,7 @@ def export_menu(
             return
         # The label names the format: until the page has answered a choice, the button is still the one before.
         st.download_button(
-            f"Download {theme.count(rows)} customer{'s' if rows != 1 else ''} as {kind.title}",
+            f"Download {wording.count(rows)} customer{'s' if rows != 1 else ''} as {kind.title}",
             file_maker(
                 cache.workbench(),
                 rule,

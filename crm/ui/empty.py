@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from crm import sample, theme
+from crm import sample, wording
 from crm.ui import cache, state
 from crm.ui.guard import guarded
 from crm.ui.widgets import empty_state
@@ -27,7 +27,7 @@ def no_data() -> NoReturn:
 def nobody_yet(as_of: date) -> NoReturn:
     """Write that nobody had bought by `as_of`, and end the page."""
     empty_state(
-        f"Nobody had bought by {theme.day(as_of)}.",
+        f"Nobody had bought by {wording.day(as_of)}.",
         "Choose a later day in the sidebar under “As of”: orders come after this one.",
     )
     st.stop()

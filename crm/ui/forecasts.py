@@ -7,18 +7,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import audiences, charts, theme
+from crm import audiences, charts, wording
 from crm.analytics.backtest import GRADES
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.segments import find_scheme
 from crm.audiences import Leaf
 from crm.forecasting import Forecast
-from crm.theme import Measure
 from crm.ui import cache, measures
 from crm.ui.links import clickable_chart, open_audience, open_customer, open_segment
 from crm.ui.tables import Column, table
 from crm.ui.widgets import Kpi, definition_note, kpi_row, plain
 from crm.valuation import ForecastValue, LifetimeValue
+from crm.wording import Measure
 
 BUYERS = Leaf("orders", ">", 0)
 
@@ -41,7 +41,7 @@ def show_verdict(forecast: Forecast) -> None:
     elif test is None or test.revenue_bias is None:
         title += "the forecast of lifetime value was tested on your own history."
     else:
-        title += f"on your own history the forecast was off by {theme.signed_percent(test.revenue_bias)}."
+        title += f"on your own history the forecast was off by {wording.signed_percent(test.revenue_bias)}."
     said = [] if test is None or not forecast.usable else [plain(test.sentence())]
     found = [
         f"{'' if reason.grade == grade else GRADES[reason.grade] + ': '}{plain(reason.found)} "
@@ -87,7 +87,7 @@ def key_figures(forecast: Forecast, found: ForecastValue) -> None:
                 buyers.text(round(found.alive)),
                 help=f"Sum of every customer's probability of being still a customer.{once}",
                 exact=f"{found.alive:,.1f} of {found.customers:,}",
-                note=f"{theme.percent(found.alive / found.customers)} of {found.customers:,}",
+                note=f"{wording.percent(found.alive / found.customers)} of {found.customers:,}",
             ),
             Kpi(
                 "Expected orders",
@@ -110,7 +110,7 @@ def key_figures(forecast: Forecast, found: ForecastValue) -> None:
                 help="Customers whose lifetime value is less than 0: they are not expected to bring back what "
                 "winning them cost.",
                 exact=buyers.exact(found.below_cost),
-                note=f"{theme.percent(found.below_cost / found.customers)} of {found.customers:,}",
+                note=f"{wording.percent(found.below_cost / found.customers)} of {found.customers:,}",
             ),
         ]
     )
@@ -124,8 +124,8 @@ def formula(found: ForecastValue, forecast: Forecast) -> str:
     return (
         f"Expected orders × expected spend ({model} and Gamma-Gamma) of each customer in the next {span} × margin "
         f"{given.margin * 100:g} %, discounted by {given.discount_rate * 100:g} % a year, less acquisition cost: "
-        f"{theme.money_exact(found.total + found.acquisition_cost)} − {theme.money_exact(found.acquisition_cost)} "
-        f"= {theme.money_exact(found.total)}, over {found.customers:,} customers with a purchase. Customers still to be "
+        f"{wording.money_exact(found.total + found.acquisition_cost)} − {wording.money_exact(found.acquisition_cost)} "
+        f"= {wording.money_exact(found.total)}, over {found.customers:,} customers with a purchase. Customers still to be "
         "won are not in it."
     )
 
@@ -159,7 +159,7 @@ def customers_view(
                 found.concentration,
                 title="How few customers hold the value?",
                 marks=[
-                    (part, held, f"Top {theme.percent(part)}: {theme.percent(held)}")
+                    (part, held, f"Top {wording.percent(part)}: {wording.percent(held)}")
                     for part, held in found.whales
                     if part in (0.01, 0.10, 0.20, 0.50)
                 ],

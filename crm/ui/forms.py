@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.schema import CONTACT_COLUMNS, Column
 from crm.ui import state
 from crm.ui.widgets import plain
@@ -182,7 +182,7 @@ def written(column: Column, value: Any) -> str:
     if isinstance(value, bool):
         return _ANSWERS[value]
     if isinstance(value, date):
-        return theme.day(value)
+        return wording.day(value)
     return str(typed(column, value)) if isinstance(value, Decimal) else str(value)
 
 

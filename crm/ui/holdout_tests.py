@@ -8,16 +8,16 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from crm import charts, exports, theme
+from crm import charts, exports, wording
 from crm.analytics.backtest import GRADES, HoldoutTest
 from crm.analytics.btyd import TITLES
 from crm.forecasting import Forecast
-from crm.theme import Measure
 from crm.ui import cache, measures
 from crm.ui.choices import choose_from
 from crm.ui.forecasts import show_verdict
 from crm.ui.tables import Column, table
 from crm.ui.widgets import definition_note, plain, show_chart
+from crm.wording import Measure
 
 NONE = "none"
 
@@ -112,7 +112,7 @@ def show_test(forecast: Forecast, *, key: str = "test") -> None:
 
 
 def _orders_sentence(test: HoldoutTest) -> str:
-    bias = "" if test.bias is None else f" ({theme.signed_percent(test.bias)})"
+    bias = "" if test.bias is None else f" ({wording.signed_percent(test.bias)})"
     together = (
         ""
         if test.correlation is None
@@ -121,8 +121,8 @@ def _orders_sentence(test: HoldoutTest) -> str:
     return (
         f"Of {test.customers:,} customers it predicted {test.predicted:,.0f} orders "
         f"({test.low:,.0f} to {test.high:,.0f}); there were {test.actual:,.0f}{bias}.{together} "
-        f"{theme.percent(test.inside)} of the customers lay inside their own 80 % interval, which promises "
-        f"{theme.percent(test.promised)}, since orders are whole numbers."
+        f"{wording.percent(test.inside)} of the customers lay inside their own 80 % interval, which promises "
+        f"{wording.percent(test.promised)}, since orders are whole numbers."
     )
 
 
@@ -234,7 +234,7 @@ def _parameters(forecast: Forecast, key: str) -> None:
             "model": title,
             "parameter": {"alpha": "α", "beta": "β"}.get(name, name),
             "estimate": f"{value:,.4f}",
-            "error": theme.UNDEFINED if (error := fit.standard_errors[name]) is None else f"± {error:,.4f}",
+            "error": wording.UNDEFINED if (error := fit.standard_errors[name]) is None else f"± {error:,.4f}",
         }
         for title, fit in fits
         for name, value in fit.parameters.items()
@@ -289,8 +289,8 @@ def earlier_forecasts(current: Forecast) -> None:
 def _kept_rows(kept: Sequence[Forecast]) -> list[dict[str, Any]]:
     return [
         {
-            "made_at": theme.moment(one.made_at),
-            "as_of": theme.day(one.as_of),
+            "made_at": wording.moment(one.made_at),
+            "as_of": wording.day(one.as_of),
             "version": one.orders_version,
             "model": _model(one),
             "verdict": GRADES[one.verdict.grade],
@@ -307,7 +307,7 @@ def _kept_rows(kept: Sequence[Forecast]) -> list[dict[str, Any]]:
 def _title(one: Forecast) -> str:
     holdout = "" if one.asked_weeks is None else f", tested on {one.asked_weeks} weeks"
     return (
-        f"{theme.moment(one.made_at)}: as of {theme.day(one.as_of)}, data version {one.orders_version}, "
+        f"{wording.moment(one.made_at)}: as of {wording.day(one.as_of)}, data version {one.orders_version}, "
         f"{_model(one)}{holdout}"
     )
 

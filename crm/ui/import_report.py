@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import sample, theme
+from crm import sample, wording
 from crm.errors import ClienteleError, Conflict, NotFound
 from crm.imports.checking import read_rejects
 from crm.imports.loading import UndoOutlook
 from crm.records import bulk
 from crm.schema import KINDS as COLUMNS_OF
 from crm.schema import Kind
-from crm.theme import Measure
 from crm.ui import cache, clock, forms, state, tables
 from crm.ui.tables import Column
 from crm.ui.widgets import Kpi, kpi_row, plain, show_error
+from crm.wording import Measure
 
 KINDS: dict[Kind, str] = {"orders": "Orders", "contacts": "Contacts", "responses": "Responses"}
 POLICIES = {
@@ -49,11 +49,11 @@ _LONGEST_VALUE = 60
 def counts(row: Mapping[str, Any], *, key: str) -> None:
     """Write the five counts of an import and the sum they make."""
     st.markdown(
-        f"**{theme.count(row['rows_read'])}** rows read = "
-        + " + ".join(f"{theme.count(row[name])} {title.lower()}" for name, (title, _) in COUNTS.items())
+        f"**{wording.count(row['rows_read'])}** rows read = "
+        + " + ".join(f"{wording.count(row[name])} {title.lower()}" for name, (title, _) in COUNTS.items())
     )
     kpi_row(
-        [Kpi(title, theme.count(row[name]), help=meaning) for name, (title, meaning) in COUNTS.items()],
+        [Kpi(title, wording.count(row[name]), help=meaning) for name, (title, meaning) in COUNTS.items()],
         key=key,
     )
 
@@ -80,7 +80,7 @@ def rejects(
     if not reasons:
         return
     total = sum(number for _, number in reasons)
-    st.subheader(f"{theme.count(total)} rejected row{'s' if total != 1 else ''}", anchor=False)
+    st.subheader(f"{wording.count(total)} rejected row{'s' if total != 1 else ''}", anchor=False)
     frame = pd.DataFrame(
         {
             "reason": [reason for reason, _ in reasons],
@@ -158,7 +158,7 @@ def import_details(import_id: str, *, key: str) -> dict[str, Any]:
             key=key,
         )
     elif row["rejected"]:
-        st.caption(f"The {theme.count(row['rejected'])} rejected rows are no longer kept here.")
+        st.caption(f"The {wording.count(row['rejected'])} rejected rows are no longer kept here.")
     return row
 
 
@@ -252,7 +252,7 @@ def _ask_about_edited(outlook: UndoOutlook, import_id: str) -> bool | None:
         return False
     number = len(outlook.edited)
     st.markdown(
-        f"**{theme.count(number)}** of its contacts {'was' if number == 1 else 'were'} edited since; putting "
+        f"**{wording.count(number)}** of its contacts {'was' if number == 1 else 'were'} edited since; putting "
         f"{'it' if number == 1 else 'them'} back would lose this:"
     )
     _differences(import_id, number)
@@ -291,7 +291,7 @@ def _differences(import_id: str, number: int) -> None:
         ]
     st.table(rows, hide_index=True)
     if number > len(edited):
-        st.caption(f"And {theme.count(number - len(edited))} more.")
+        st.caption(f"And {wording.count(number - len(edited))} more.")
 
 
 def _written(value: Any) -> str:
@@ -304,7 +304,7 @@ def _put_back_what_was_left(row: Mapping[str, Any], outlook: UndoOutlook) -> Non
     told = (
         "1 contact was left as it was"
         if number == 1
-        else f"{theme.count(number)} contacts were left as they were"
+        else f"{wording.count(number)} contacts were left as they were"
     )
     with forms.confirmation(
         "Put back what was left",
@@ -336,7 +336,7 @@ def _undo(import_id: str, *, force: bool) -> None:
     state.say(
         f"Undid the import of {undone.file_name}."
         + (
-            f" {theme.count(left)} edited contact{'s were' if left != 1 else ' was'} left as they are."
+            f" {wording.count(left)} edited contact{'s were' if left != 1 else ' was'} left as they are."
             if left
             else ""
         )

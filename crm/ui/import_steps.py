@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.errors import ClienteleError, InvalidValue, MissingColumns
 from crm.imports import mapping
 from crm.imports.checking import Checked, Question
@@ -125,7 +125,7 @@ def how_it_was_read(waiting: Waiting, upload: Upload) -> bool:
 
 
 def _rows(number: int, noun: str = "row") -> str:
-    return f"{theme.count(number)} {noun}{'' if number == 1 else 's'}"
+    return f"{wording.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _token(upload: Upload) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import charts, theme
+from crm import charts, wording
 from crm.analytics.backtest import MAX_HOLDOUT_WEEKS, MIN_HOLDOUT_WEEKS
 from crm.analytics.lifetime_value import Assumptions, FlatRevenueTest
 from crm.analytics.segments import find_scheme
 from crm.forecasting import AUTO
-from crm.theme import Measure
 from crm.ui import cache, measures
 from crm.ui.acquisition import edit_channel_costs
 from crm.ui.assumptions import FIELD_NAME, LAST_QUARTER, MODEL_CHOICES, cost_per_customer, holdout_weeks
@@ -22,6 +21,7 @@ from crm.ui.links import clickable_chart, open_segment
 from crm.ui.tables import Column, table
 from crm.ui.widgets import definition_note, plain, show_chart
 from crm.valuation import ForecastValue, LifetimeValue
+from crm.wording import Measure
 
 
 def choose_assumptions(as_of: date) -> Assumptions:
@@ -107,7 +107,7 @@ def _cost(way: str, as_of: date) -> float:
         meaning="Spent in the 365 days up to the as-of day; divided by the new customers of these days.",
     )
     cost = cost_per_customer(expense, as_of=as_of)
-    st.caption(f"÷ {cache.new_customers(as_of=as_of):,} new customers = {theme.money_exact(cost)} each")
+    st.caption(f"÷ {cache.new_customers(as_of=as_of):,} new customers = {wording.money_exact(cost)} each")
     return cost
 
 
@@ -120,10 +120,10 @@ def formula(found: LifetimeValue) -> str:
         f"Revenue of the last 365 days × margin, each year for {given.years} year{'s' if given.years > 1 else ''}, "
         f"discounted by {rate} a year, less acquisition cost. "
         f"A discounted year for {given.years} year{'s' if given.years > 1 else ''} is worth {factor} years: "
-        f"{theme.money_exact(found.annual_revenue)} × {margin} × {factor} − "
-        f"{theme.money_exact(found.acquisition_cost)} = {theme.money_exact(found.total)}, "
+        f"{wording.money_exact(found.annual_revenue)} × {margin} × {factor} − "
+        f"{wording.money_exact(found.acquisition_cost)} = {wording.money_exact(found.total)}, "
         f"over {found.customers:,} customers with a purchase. A contact's own acquisition cost goes before "
-        f"the {theme.money_exact(given.acquisition_cost)} set above{' and what is set for its channel' if given.channel_costs else ''}."
+        f"the {wording.money_exact(given.acquisition_cost)} set above{' and what is set for its channel' if given.channel_costs else ''}."
     )
 
 
@@ -202,7 +202,7 @@ def _forms(found: LifetimeValue, forecast: ForecastValue | None) -> None:
         (
             "DCF with retention",
             retained,
-            f"Each year keeps {theme.percent(retention.rate)} of the revenue: the share of customers who came back."
+            f"Each year keeps {wording.percent(retention.rate)} of the revenue: the share of customers who came back."
             if retention.rate is not None
             else "Retention is not known.",
         ),
@@ -212,7 +212,7 @@ def _forms(found: LifetimeValue, forecast: ForecastValue | None) -> None:
             "No forecast: its verdict is refused."
             if forecast is None
             else "What each customer is expected to buy. "
-            f"80 %: {theme.money_exact(forecast.low)} to {theme.money_exact(forecast.high)}.",
+            f"80 %: {wording.money_exact(forecast.low)} to {wording.money_exact(forecast.high)}.",
         ),
     ]
     st.subheader("What are our customers worth, three ways?", anchor=False)
@@ -242,7 +242,7 @@ def _show_rule(test: FlatRevenueTest) -> None:
     warning = "" if test.usable else " Do not use these figures for budgets without care."
     alert(
         f"{plain(test.sentence())}{warning}",
-        title=f"On your own history the rule was off by {theme.signed_percent(test.bias)}.",
+        title=f"On your own history the rule was off by {wording.signed_percent(test.bias)}.",
         icon=":material/rule:",
     )
 
@@ -254,7 +254,7 @@ def halves(test: FlatRevenueTest) -> list[dict[str, Any]]:
     first, last = test.cut + timedelta(days=1), test.cut + timedelta(days=test.days)
     return [
         {
-            "period": f"{theme.day(first)} to {theme.day(last)}",
+            "period": f"{wording.day(first)} to {wording.day(last)}",
             "predicted": test.predicted,
             "actual": test.actual,
         }

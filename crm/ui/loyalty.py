@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from crm import theme
+from crm import wording
 from crm.analytics.segments import find_scheme
-from crm.theme import Measure
 from crm.ui import state
 from crm.ui.links import open_lifecycle_year, open_segment
 from crm.ui.tables import Column, table
 from crm.ui.widgets import Kpi, empty_state
+from crm.wording import Measure
 from crm.workbench import Loyalty
 
 RATES = {
@@ -49,23 +49,23 @@ def kpis(found: Loyalty) -> list[Kpi]:
     feedback = found.feedback_rate if asked else None
     recommended = found.recommendation_rate if asked else None
     score, error = found.nps.score, found.nps.standard_error
-    nps = theme.UNDEFINED if score is None else f"{score:+.0f} ± {error or 0:.1f}".replace("-", "−")
+    nps = wording.UNDEFINED if score is None else f"{score:+.0f} ± {error or 0:.1f}".replace("-", "−")
     return [
         Kpi(
             "Repeat rate",
-            theme.percent(found.repeat_rate),
+            wording.percent(found.repeat_rate),
             help="Customers with two purchases or more ÷ customers with a purchase.",
-            exact=theme.percent_exact(found.repeat_rate),
+            exact=wording.percent_exact(found.repeat_rate),
         ),
         Kpi(
             "Feedback rate",
-            theme.percent(feedback),
+            wording.percent(feedback),
             help="Feedback answers ÷ purchases.",
             exact=f"{found.feedback_answers:,} answers ÷ {found.purchases:,} purchases" if asked else "",
         ),
         Kpi(
             "Recommendation rate",
-            theme.percent(recommended),
+            wording.percent(recommended),
             help="Recommendations (answers of 9, 10 or yes) ÷ purchases.",
             exact=f"{found.recommendations:,} recommendations ÷ {found.purchases:,} purchases"
             if asked
@@ -73,7 +73,7 @@ def kpis(found: Loyalty) -> list[Kpi]:
         ),
         Kpi(
             "Mean lifecycle",
-            theme.years(found.lifecycle_years),
+            wording.years(found.lifecycle_years),
             help="Mean of (as-of day − first purchase day) ÷ 365 over customers with a purchase.",
         ),
         Kpi(

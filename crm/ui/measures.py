@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from crm.theme import Measure
 from crm.ui import cache
+from crm.wording import Measure
 
 
 def currency() -> str | None:

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.errors import InvalidValue
 from crm.records.models import Ticket
 from crm.ui import cache, choices, clock, state, tables
@@ -102,7 +102,7 @@ def paging(
     first = (number - 1) * size + 1
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(
-            f"{theme.count(first)} to {theme.count(min(total, first + size - 1))} of {theme.count(total)} {noun}"
+            f"{wording.count(first)} to {wording.count(min(total, first + size - 1))} of {wording.count(total)} {noun}"
         )
         if pages > 1:
             turner = f"{key}_{number}"  # a key of its own for each page, as in tables.customer_list

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.analytics.rfm import ACTIONS
 from crm.schema import UNKNOWN
-from crm.theme import Measure
 from crm.ui import state
 from crm.ui.links import open_segment
 from crm.ui.measures import money
 from crm.ui.tables import Column, table
 from crm.ui.widgets import empty_state
+from crm.wording import Measure
 from crm.workbench import Segments
 
 _COLUMNS = (
@@ -61,7 +61,7 @@ def segment_table(found: Segments, *, key: str, actions: bool = False) -> None:
         opens_help="Click a name to see its customers.",
     )
     st.markdown(
-        f"**{theme.count(found.customers)} customers with a purchase**, the sum of all segments; "
+        f"**{wording.count(found.customers)} customers with a purchase**, the sum of all segments; "
         f"revenue {money('Revenue').exact(found.revenue)}. Click a name to see its customers."
     )
     if row is not None:

@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.analytics.segments import SCHEMES, meaning_of
 from crm.errors import InvalidValue
 from crm.schema import SHARE, Field, Type, field_of
-from crm.theme import Measure
 from crm.ui import cache, measures, state
 from crm.ui.choices import page_asked
 from crm.ui.widgets import plain, show_error
+from crm.wording import Measure
 
 PAGE_SIZE = 50
 
@@ -65,7 +65,7 @@ def table(
         column_config=config,
         key=key,
         alt=alt,
-        placeholder=theme.UNDEFINED,
+        placeholder=wording.UNDEFINED,
         height="content",
     )
     clicked = state.get(f"{key}_open") if opens is not None else None

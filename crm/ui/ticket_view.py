@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.errors import ClienteleError, InvalidValue, NotFound, StaleRecord
 from crm.records.audit import Change
 from crm.records.contacts import get_contact, save_contact
@@ -86,7 +86,7 @@ def ticket_view(link: str) -> None:
     with left:
         _edit(ticket)
     with right:
-        st.subheader(f"Comments ({theme.count(len(comments))})", anchor=False)
+        st.subheader(f"Comments ({wording.count(len(comments))})", anchor=False)
         for comment in comments:
             with st.container(border=True, gap="xxsmall"):
                 st.caption(plain(f"{comment.author}, {clock.said(comment.created_at)}"))
@@ -269,7 +269,7 @@ def _choose_customer(customer_id: str | None) -> str | None:
             )
     if total > len(names):
         st.caption(
-            f"The first {len(names)} of {theme.count(total)} customers found; type more to narrow them down."
+            f"The first {len(names)} of {wording.count(total)} customers found; type more to narrow them down."
         )
     elif not total:
         st.caption(
@@ -293,7 +293,7 @@ def bin_of_tickets() -> None:
     if total:
         latest = f", the latest {BIN_SHOWN} of them shown" if total > BIN_SHOWN else ""
         record_lists.binned(
-            f"Bin ({theme.count(total)}{latest})",
+            f"Bin ({wording.count(total)}{latest})",
             [
                 (str(one.id), f"Ticket {one.id}, “{one.subject}”, of customer {one.customer_id}, deleted {clock.said(one.deleted_at)}")
                 for one in tickets

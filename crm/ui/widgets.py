@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import streamlit as st
 
-from crm import charts, theme
+from crm import charts, wording
 from crm.errors import ClienteleError
 
 Page: TypeAlias = Any
@@ -26,7 +26,7 @@ _MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]<>#|~$:"})
 class Kpi:
     """One key figure of a `kpi_row`.
 
-    `value_text` is written by crm.theme. `delta` is a share (0.12 is +12 %) or None when the change is undefined,
+    `value_text` is written by crm.wording. `delta` is a share (0.12 is +12 %) or None when the change is undefined,
     which reads "–"; it is shown only together with `delta_description` ("vs previous 90 days"). `delta_text`
     replaces its format, for changes in points or days. `good` says which direction is welcome. `exact` is the
     value in full and is shown with `help`, the figure's definition. `series` draws the course behind it, oldest first.
@@ -38,7 +38,7 @@ class Kpi:
     delta: float | None = None
     delta_description: str | None = None
     help: str = ""
-    series: Sequence[theme.Number] = field(default=())
+    series: Sequence[wording.Number] = field(default=())
     exact: str = ""
     delta_text: str = ""
     good: Literal["up", "down", "neither"] = "up"
@@ -76,13 +76,13 @@ def kpi_row(kpis: Sequence[Kpi], *, key: str = "kpis") -> None:
 
 
 def _metric(kpi: Kpi) -> None:
-    delta = theme.as_number(kpi.delta)
-    moved = delta is not None and not theme.signed_percent(delta).startswith("0")
+    delta = wording.as_number(kpi.delta)
+    moved = delta is not None and not wording.signed_percent(delta).startswith("0")
     welcome = (
         None if not moved or kpi.good == "neither" or delta is None else (delta > 0) == (kpi.good == "up")
     )
-    course = [number for number in (theme.as_number(value) for value in kpi.series) if number is not None]
-    text = kpi.delta_text if kpi.delta_text and delta is not None else theme.signed_percent(delta)
+    course = [number for number in (wording.as_number(value) for value in kpi.series) if number is not None]
+    text = kpi.delta_text if kpi.delta_text and delta is not None else wording.signed_percent(delta)
     meaning = "\n\n".join(part for part in (f"**{plain(kpi.exact)}**" if kpi.exact else "", kpi.help) if part)
     # The metric's own label is cut where it does not fit; text breaks into lines.
     st.markdown(f":small[{plain(kpi.label)}]", help=meaning or None)
@@ -188,7 +188,7 @@ def clicked(event: Any) -> Any:
 
 def definition_note(text: str, as_of: date | None = None) -> None:
     """Write how the figures above are defined and up to which day they count."""
-    upto = f" As of {theme.day(as_of)}." if as_of else ""
+    upto = f" As of {wording.day(as_of)}." if as_of else ""
     st.caption(f"{plain(text)}{upto}")
 
 

@@ -5,7 +5,7 @@ import time
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.imports.jobs import State
 from crm.ui import clock, state, uploads
 from crm.ui.guard import guarded
@@ -87,10 +87,12 @@ def _bar(told: State, title: str) -> None:
     # A stage without a count has a share of the bar, but nothing to count in words.
     counted = ""
     if told.rows_done and told.rows_total:
-        counted = f", {theme.count(told.rows_done)} of {theme.count(told.rows_total)} rows"
+        counted = f", {wording.count(told.rows_done)} of {wording.count(told.rows_total)} rows"
     elif told.rows_done:
-        counted = f", {theme.count(told.rows_done)} rows"
-    rate = f", {theme.count(_rounded(told.rows_per_second))} rows per second" if told.rows_per_second else ""
+        counted = f", {wording.count(told.rows_done)} rows"
+    rate = (
+        f", {wording.count(_rounded(told.rows_per_second))} rows per second" if told.rows_per_second else ""
+    )
     seconds = max(0.0, time.time() - told.started_at)
     st.markdown(title)
     st.progress(

@@ -4,11 +4,11 @@ import pandas as pd
 import streamlit as st
 
 from crm.errors import ClienteleError
-from crm.theme import Measure
 from crm.ui import cache, clock, empty, import_report, record_lists, state, tables, work
 from crm.ui.edits import edits
 from crm.ui.tables import Column
 from crm.ui.widgets import empty_state, page_header, plain, show_error
+from crm.wording import Measure
 
 SIZE = 25
 SHOWN = [

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from crm import audiences, theme
+from crm import audiences, wording
 from crm.ui import assumptions, cache, empty, frame
 from crm.ui.choices import choose_from, choose_many, choose_one
 from crm.ui.downloads import export_menu
@@ -41,7 +41,7 @@ elif reach == "phone":
     rule = audiences.reachable(rule, by="phone")
 total = cache.audience_size(rule, as_of=as_of, assumptions=assumed)
 everyone = cache.audience_size(EVERYONE, as_of=as_of)
-share = theme.percent(total / everyone) if everyone else theme.UNDEFINED
+share = wording.percent(total / everyone) if everyone else wording.UNDEFINED
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.markdown(f"### {total:,} customers — {share} of {everyone:,}", width="content")
     export_slot = st.container(width="content")

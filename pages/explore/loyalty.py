@@ -5,11 +5,11 @@ import streamlit as st
 from crm import theme
 from crm.analytics.segments import SCHEMES, find_scheme
 from crm.charts import ranked_bar
-from crm.theme import Measure
 from crm.ui import cache, empty, frame, loyalty
 from crm.ui.choices import choose_one
 from crm.ui.links import clickable_chart, open_lifecycle_year, open_segment
 from crm.ui.widgets import definition_note, kpi_row, page_header
+from crm.wording import Measure
 
 page_header("Loyalty", "Whether our customers come back, answer and recommend us.")
 as_of = frame.as_of() or empty.no_data()

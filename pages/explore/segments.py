@@ -4,12 +4,12 @@ import streamlit as st
 
 from crm.analytics.segments import SCHEMES, meaning_of
 from crm.charts import ranked_bar, segment_treemap
-from crm.theme import Measure
 from crm.ui import bands, cache, empty, frame, measures
 from crm.ui.choices import choose_one
 from crm.ui.links import clickable_chart, open_segment
 from crm.ui.segment_tables import note_unknown, segment_table
 from crm.ui.widgets import definition_note, page_header
+from crm.wording import Measure
 
 page_header("Segments", "Who our customers are: every customer with a purchase is in exactly one segment.")
 as_of = frame.as_of() or empty.no_data()

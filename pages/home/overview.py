@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.charts import revenue_over_time, segment_treemap
-from crm.theme import Measure
 from crm.ui import cache, empty, frame, measures
 from crm.ui.choices import choose_one
 from crm.ui.links import clickable_chart, open_segment
 from crm.ui.segment_tables import segment_table
 from crm.ui.widgets import Kpi, definition_note, kpi_row, page_header, show_chart
+from crm.wording import Measure
 
 PERIODS = {"30": "30 days", "90": "90 days", "365": "365 days"}
 MONTHS = 24
@@ -57,7 +57,7 @@ kpi_row(
     ]
 )
 definition_note(
-    f"The period runs from {theme.day(found.first)} to {theme.day(as_of)}, both days included. "
+    f"The period runs from {wording.day(found.first)} to {wording.day(as_of)}, both days included. "
     "“–”: the period before is not wholly on record."
 )
 show_chart(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.ui import clock, state
 from crm.ui.choices import choose_from
 from crm.ui.contact_view import bin_of_contacts, customer_view, new_contact
@@ -38,12 +38,12 @@ def customers() -> None:
         )
     elif not total:
         empty_state(
-            f"None of the {theme.count(everybody)} customers has “{text}” in ID, name, e-mail, phone, company or city.",
+            f"None of the {wording.count(everybody)} customers has “{text}” in ID, name, e-mail, phone, company or city.",
             "Search for a part of the word, or clear the search.",
         )
     else:
-        found = f" of {theme.count(everybody)}" if text else ""
-        st.markdown(f"**{theme.count(total)}**{found} customers")
+        found = f" of {wording.count(everybody)}" if text else ""
+        st.markdown(f"**{wording.count(total)}**{found} customers")
         picked = customer_list(
             lambda page: customer_page(text, as_of=as_of, by=by, page=page),
             shown_columns(),

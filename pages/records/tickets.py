@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from crm import theme
+from crm import wording
 from crm.records.tickets import STATUSES, count_tickets, list_tickets
 from crm.ui import cache, record_lists, state
 from crm.ui.choices import choose_one
@@ -21,8 +21,8 @@ def tickets() -> None:
     customer_id = state.from_link("of")
     with cache.workbench().records.read() as session:
         counts = count_tickets(session, customer_id=customer_id)
-    titles = {"all": f"All {theme.count(sum(counts.values()))}"}
-    titles |= {status: f"{status.capitalize()} {theme.count(counts[status])}" for status in STATUSES}
+    titles = {"all": f"All {wording.count(sum(counts.values()))}"}
+    titles |= {status: f"{status.capitalize()} {wording.count(counts[status])}" for status in STATUSES}
     text = record_lists.search_box(
         "Search", name="tq", placeholder="Subject, text, customer ID, assignee or comment"
     )
