@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm import sample
+from crm import sample, wording
 from crm.errors import ClienteleError, InvalidValue, NotEnoughData
 from crm.settings import load_settings
 
@@ -641,13 +641,13 @@ def _lifetime_value_lines(
         lines.append(f"  test: {test.sentence()}")
         lines.append(
             f"    orders: {test.predicted:,.0f} predicted, {test.actual:,.0f} came"
-            + ("" if test.bias is None else f" ({test.bias:+.1%})")
-            + f"; {test.inside:.0%} of customers inside their 80 % interval, which hold {test.promised:.0%} by "
+            + ("" if test.bias is None else f" ({wording.signed_percent(test.bias, 1)})")
+            + f"; {wording.percent(test.inside)} of customers inside their 80 % interval, which hold {wording.percent(test.promised)} by "
             "their own account"
         )
         lines += [
             f"    “{rule.name}” would have said {rule.orders:,.0f} orders"
-            + ("" if rule.orders_bias is None else f" ({rule.orders_bias:+.1%})")
+            + ("" if rule.orders_bias is None else f" ({wording.signed_percent(rule.orders_bias, 1)})")
             + f", off by {rule.rmse:.3f} a customer; the model {test.rmse:.3f}"
             for rule in test.naive
         ]
@@ -660,7 +660,7 @@ def _lifetime_value_lines(
         lines += [
             f"  lifetime value: {value.total:,.2f} ({value.low:,.2f} to {value.high:,.2f}), "
             f"{value.mean:,.2f} a customer",
-            f"  likely still customers: {value.alive:,.0f}, {value.alive / value.customers:.0%}",
+            f"  likely still customers: {value.alive:,.0f}, {wording.percent(value.alive / value.customers)}",
             f"  expected in 12 months: {value.orders_12m:,.0f} orders, {value.revenue_12m:,.0f} revenue",
         ]
     lines += [
@@ -690,14 +690,11 @@ def _loyalty(workbench: "Workbench", options: argparse.Namespace) -> None:
         "lifecycle": lifecycle,
     }
 
-    def share(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1%}"
-
     lines = [
         f"Loyalty as of {found.as_of}: {found.customers:,} customers with a purchase",
-        f"  repeat rate {share(found.repeat_rate)}",
-        f"  feedback rate {share(found.feedback_rate)}",
-        f"  recommendation rate {share(found.recommendation_rate)}",
+        f"  repeat rate {wording.percent(found.repeat_rate, 1)}",
+        f"  feedback rate {wording.percent(found.feedback_rate, 1)}",
+        f"  recommendation rate {wording.percent(found.recommendation_rate, 1)}",
     ]
     if found.nps.score is not None and found.nps.standard_error is not None:
         lines.append(
@@ -705,7 +702,7 @@ def _loyalty(workbench: "Workbench", options: argparse.Namespace) -> None:
             f"{found.nps.answers:,} answers)"
         )
     lines += [
-        f"  year {row['year'] + 1}: {row['customers']:,} customers, repeat rate {share(row['repeat_rate'])}"
+        f"  year {row['year'] + 1}: {row['customers']:,} customers, repeat rate {wording.percent(row['repeat_rate'], 1)}"
         for row in lifecycle
     ]
     _show(options, answer, lines)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from crm import wording
 from crm.analytics import backtest, btyd, gamma_gamma
 from crm.analytics import scores as scoring
 from crm.analytics.backtest import Candidate, Facts, HoldoutTest, NaiveRule, Reason, Verdict
@@ -35,7 +36,6 @@ from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.profiles import HISTORY, Scores
 from crm.analytics.scores import Predictor
 from crm.analytics.segments import Bands
-from crm.analytics.tables import day_text
 from crm.engine import Engine
 from crm.errors import InvalidValue, NotEnoughData
 from crm.records.database import Records
@@ -285,7 +285,7 @@ class Forecasting:
         if rows.empty:
             reason = Reason(
                 "refused",
-                f"Nobody had bought by {day_text(as_of)}.",
+                f"Nobody had bought by {wording.day(as_of)}.",
                 "Choose a later as-of day, or import orders.",
             )
             return replace(made, verdict=Verdict((reason,)))
@@ -302,7 +302,7 @@ class Forecasting:
             if repeaters < backtest.MIN_REPEATERS:
                 raise NotEnoughData(
                     f"{f'Only {repeaters:,}' if repeaters else 'No'} customers had bought on two days or more by "
-                    f"{day_text(cut)}, where the holdout of {(as_of - cut).days // WEEK_DAYS} weeks begins.",
+                    f"{wording.day(cut)}, where the holdout of {(as_of - cut).days // WEEK_DAYS} weeks begins.",
                     "Choose a shorter holdout, or import a longer history.",
                 )
             past, back = backtest.histories_of(known)

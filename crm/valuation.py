@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from crm import wording
 from crm.analytics import scores as scoring
 from crm.analytics.acquisition import (
     acquisition_by_channel,
@@ -48,7 +49,6 @@ SHARES = (0.001, 0.01, 0.05, 0.10, 0.20, 0.50)
 
 PATH_POINTS = 240
 
-_NARROW = "\N{NARROW NO-BREAK SPACE}"
 
 SILENCE_DAYS = 30
 """How much further silence a customer's outlook is told for."""
@@ -271,7 +271,7 @@ class Valuation:
         if spread is None or spread[0] > as_of:
             return None, 0, "There are no orders up to this day."
         cut, days = test_window(spread[0], as_of)
-        covered = _days((as_of - spread[0]).days + 1)
+        covered = wording.days((as_of - spread[0]).days + 1)
         return cut, days, "" if days >= MIN_TEST_DAYS else short.format(covered=covered)
 
     # The forecast
@@ -479,9 +479,11 @@ def outlook(found: CustomerForecast, *, money: Callable[[float], str] = "{:,.0f}
 
     `money` writes an amount.
     """
-    silence = f"silent for {_days(found.silent_days)}" if found.silent_days else "bought on the as-of day"
+    silence = (
+        f"silent for {wording.days(found.silent_days)}" if found.silent_days else "bought on the as-of day"
+    )
     if found.gap_days is not None:
-        so_far = f"Usually orders every {_days(found.gap_days)}; {silence}."
+        so_far = f"Usually orders every {wording.days(found.gap_days)}; {silence}."
     elif found.silent_days:
         so_far = f"Bought on one day so far; {silence}."
     else:
@@ -519,20 +521,15 @@ def outlook(found: CustomerForecast, *, money: Callable[[float], str] = "{:,.0f}
 def _percent(share: float) -> str:
     """Return a share as a percentage; 0 % and 100 % are only what is exactly that."""
     if 0 < share < 0.005:
-        return f"under 1{_NARROW}%"
+        return f"under 1{wording.SPACE}%"
     if 0.995 <= share < 1:
-        return f"over 99{_NARROW}%"
-    return f"{100 * share:.0f}{_NARROW}%"
+        return f"over 99{wording.SPACE}%"
+    return f"{100 * share:.0f}{wording.SPACE}%"
 
 
 def _with_ends(share: Interval) -> str:
     low, high = (f"{100 * end:.0f}" for end in (share.low, share.high))
     return _percent(share.expected) + (f" ({low} to {high})" if low != high else "")
-
-
-def _days(number: float) -> str:
-    text = f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
-    return f"{text}{_NARROW}day" + ("" if text == "1" else "s")
 
 
 def _histories_by(

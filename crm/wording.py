@@ -38,6 +38,11 @@ def as_number(value: Number) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def with_minus(number: str) -> str:
+    """Return a number written by a format of Python's own, with a minus sign for its hyphen: "−0.5"."""
+    return number.replace("-", "−")
+
+
 def _signed(number: float, text: str) -> str:
     """Return `text`, the format of `abs(number)`, behind a minus sign where `number` is below 0."""
     return f"−{text}" if number < 0 and re.search("[1-9]", text) else text
@@ -103,15 +108,23 @@ def _with_currency(text: str, currency: str | None) -> str:
     return f"{symbol}{text}" if symbol else f"{currency.upper()}{SPACE}{text}"
 
 
-def percent(value: Number) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of what: "1 customer", "1,234 customers"."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+
+
+def percent(value: Number, decimals: int | None = None) -> str:
     """Return a share (0 to 1) as a percentage without false exactness: 0.342 gives "34 %".
 
-    Shares near 0 and near 1 keep a decimal, so that "0 %" means none and "100 %" means all.
+    Shares near 0 and near 1 keep a decimal, so that "0 %" means none and "100 %" means all. Asked for
+    `decimals`, it writes so many, whatever the share.
     """
     number = as_number(value)
     if number is None:
         return UNDEFINED
     size = abs(number) * 100
+    if decimals is not None:
+        return _signed(number, f"{size:,.{decimals}f}{SPACE}%")
     if 0 < size < 0.05:
         return f"<{SPACE}0.1{SPACE}%"
     if 99.95 <= size < 100:
@@ -122,8 +135,7 @@ def percent(value: Number) -> str:
 
 def percent_exact(value: Number) -> str:
     """Return a share (0 to 1) as a percentage with two decimals: "34.21 %"."""
-    number = as_number(value)
-    return UNDEFINED if number is None else _signed(number, f"{abs(number) * 100:,.2f}{SPACE}%")
+    return percent(value, 2)
 
 
 def change_rate(now: Number, before: Number) -> float | None:
@@ -132,14 +144,17 @@ def change_rate(now: Number, before: Number) -> float | None:
     return None if after is None or base is None or base <= 0 else after / base - 1
 
 
-def signed_percent(rate: Number) -> str:
-    """Return a change (0.12) with its sign: "+12 %", "−3.4 %", "0 %"; "–" when it is undefined."""
+def signed_percent(rate: Number, decimals: int | None = None) -> str:
+    """Return a change (0.12) with its sign: "+12 %", "−3.4 %", "0 %"; "–" when it is undefined.
+
+    A change below 10 % keeps a decimal; asked for `decimals`, it writes so many, whatever the change.
+    """
     number = as_number(rate)
     if number is None:
         return UNDEFINED
     size = abs(number) * 100
-    text = _trimmed(size, 1 if size < 9.95 else 0)
-    sign = "" if text == "0" else "+" if number > 0 else "−"
+    text = _trimmed(size, 1 if size < 9.95 else 0) if decimals is None else f"{size:,.{decimals}f}"
+    sign = "" if not re.search("[1-9]", text) else "+" if number > 0 else "−"
     return f"{sign}{text}{SPACE}%"
 
 

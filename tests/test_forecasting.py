@@ -21,6 +21,7 @@ from crm.settings import load_settings
 from crm.valuation import outlook
 from crm.workbench import FORECAST_FIELDS, Workbench
 from tests import simulate
+from tests.spelling import plain
 
 PARAMETERS = {"r": 0.9, "alpha": 5.0, "a": 0.8, "b": 3.0}
 LAST = date(2025, 12, 31)
@@ -421,7 +422,7 @@ def test_a_day_before_the_data_is_refused_and_not_an_error(shop):
     forecast = shop.forecasting.forecast(as_of=date(1999, 1, 1))
 
     assert not forecast.usable
-    assert forecast.verdict.reasons[0].found == "Nobody had bought by 1 Jan 1999."
+    assert plain(forecast.verdict.reasons[0].found) == "Nobody had bought by 1 Jan 1999."
 
 
 def test_a_holdout_longer_than_the_history_is_refused_with_a_way_on(workbench, tmp_path):

@@ -12,6 +12,7 @@ from crm import sample
 from crm.settings import load_settings
 from crm.valuation import AHEAD_DAYS, CustomerForecast, Interval, outlook
 from crm.workbench import Workbench
+from tests.spelling import plain
 
 SOMEBODY = CustomerForecast(
     as_of=date(2025, 6, 30),
@@ -29,7 +30,7 @@ SOMEBODY = CustomerForecast(
 
 
 def said(found: CustomerForecast) -> tuple[str, ...]:
-    return tuple(sentence.replace("\N{NARROW NO-BREAK SPACE}", " ") for sentence in outlook(found))
+    return tuple(plain(sentence) for sentence in outlook(found))
 
 
 def test_four_sentences_say_so_far_likely_expected_and_what_would_change_it():

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from crm import wording
 from crm.analytics import scores
 from crm.analytics.btyd import TITLES, WEEK_DAYS, Fit, Floats, Histories, ModelName
 from crm.analytics.gamma_gamma import SpendFit
-from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of, signed, signed_share
+from crm.analytics.lifetime_value import TRUSTED_BIAS, bias_of
 from crm.analytics.profiles import HISTORY
 from crm.analytics.scores import Predictor
-from crm.analytics.tables import day_number, day_text
+from crm.analytics.tables import day_number
 
 Grade = Literal["usable", "care", "refused"]
 
@@ -148,9 +149,9 @@ class HoldoutTest:
 
     def sentence(self) -> str:
         """Return the outcome in a manager's words."""
-        change = "" if self.revenue_bias is None else f" ({signed_share(self.revenue_bias)})"
+        change = "" if self.revenue_bias is None else f" ({wording.signed_percent(self.revenue_bias, 1)})"
         return (
-            f"Fitted on data to {day_text(self.cut)}. Predicted {self.predicted_revenue:,.0f} for the next "
+            f"Fitted on data to {wording.day(self.cut)}. Predicted {self.predicted_revenue:,.0f} for the next "
             f"{self.weeks:g} weeks; it was {self.actual_revenue:,.0f}{change}."
         )
 
@@ -212,7 +213,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"{_count(facts.customers, 'customer')} bought; a forecast takes at least {MIN_CUSTOMERS}.",
+                f"{wording.counted(facts.customers, 'customer')} bought; a forecast takes at least {MIN_CUSTOMERS}.",
                 "Import the orders of more customers, or wait until there are more.",
             )
         )
@@ -220,7 +221,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"The orders cover {_count(days, 'day')}; a forecast takes at least {MIN_HISTORY_DAYS}.",
+                f"The orders cover {wording.counted(days, 'day')}; a forecast takes at least {MIN_HISTORY_DAYS}.",
                 "Import older orders too.",
             )
         )
@@ -228,7 +229,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"The last order came on {day_text(facts.last)}, {(as_of - facts.last).days} days before the as-of day.",
+                f"The last order came on {wording.day(facts.last)}, {(as_of - facts.last).days} days before the as-of day.",
                 "Import the orders since, or choose an earlier as-of day.",
             )
         )
@@ -236,7 +237,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"{_count(facts.repeaters, 'customer')} bought on two days or more and {facts.frequent:,} on three "
+                f"{wording.counted(facts.repeaters, 'customer')} bought on two days or more and {facts.frequent:,} on three "
                 f"or more; a forecast takes at least {MIN_REPEATERS} and {MIN_FREQUENT}.",
                 "Check that customers keep their ID from order to order, or import a longer history.",
             )
@@ -327,7 +328,7 @@ def _outcome(test: HoldoutTest) -> list[Reason]:
             found.append(
                 Reason(
                     "refused",
-                    f"There was no {what} in the {test.weeks:g} weeks after {day_text(test.cut)} to hold the forecast against.",
+                    f"There was no {what} in the {test.weeks:g} weeks after {wording.day(test.cut)} to hold the forecast against.",
                     "Choose a longer holdout, or an as-of day with orders before it.",
                 )
             )
@@ -335,7 +336,7 @@ def _outcome(test: HoldoutTest) -> list[Reason]:
             found.append(
                 Reason(
                     "refused" if abs(bias) > TRUSTED_BIAS else "care",
-                    f"In the {test.weeks:g} weeks to {day_text(test.as_of)} it forecast {abs(bias):.1%} too {few if bias < 0 else many} {what}: "
+                    f"In the {test.weeks:g} weeks to {wording.day(test.as_of)} it forecast {wording.percent(abs(bias), 1)} too {few if bias < 0 else many} {what}: "
                     f"{predicted:,.0f} against {actual:,.0f}.",
                     "The model knows no seasons, prices or campaigns: try a holdout that covers a whole year, or an "
                     "as-of day outside the season.",
@@ -362,7 +363,7 @@ def _independence(correlation: float) -> list[Reason]:
         Reason(
             "refused" if abs(correlation) > TRUSTED_CORRELATION else "care",
             "What customers spend on a purchase day depends on how often they buy "
-            f"(correlation {signed(f'{correlation:+.2f}')}); the model of spend presumes that it does not.",
+            f"(correlation {wording.with_minus(f'{correlation:+.2f}')}); the model of spend presumes that it does not.",
             "Look at wholesale and private customers apart.",
         )
     ]
@@ -386,13 +387,13 @@ def choose(candidates: Sequence[Candidate]) -> tuple[ModelName, str]:
         if nobody_leaves:
             why = (
                 f"In {TITLES[chosen.model]} almost nobody leaves; in {TITLES[rival.model]} some do, and in the holdout "
-                f"it was off by {signed_share(rival.bias or 0)} against {signed_share(chosen.bias or 0)}."
+                f"it was off by {wording.signed_percent(rival.bias or 0, 1)} against {wording.signed_percent(chosen.bias or 0, 1)}."
             )
             chosen = rival
         elif gain > CLEARLY_LIKELIER:
             why = (
                 f"{TITLES[rival.model]} is clearly likelier than {TITLES[chosen.model]} (log-likelihood +{gain:,.1f}) and "
-                f"was nearer in the holdout ({signed_share(rival.bias or 0)} against {signed_share(chosen.bias or 0)})."
+                f"was nearer in the holdout ({wording.signed_percent(rival.bias or 0, 1)} against {wording.signed_percent(chosen.bias or 0, 1)})."
             )
             chosen = rival
     return chosen.model, why
@@ -648,9 +649,5 @@ def spend_correlation(rows: pd.DataFrame) -> float | None:
     return float(np.corrcoef(count, mean)[0, 1])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def _share(share: float) -> str:
-    return "more than 99.9%" if share > 0.9995 else f"{share:.1%}"
+    return f"more than {wording.percent(0.999, 1)}" if share > 0.9995 else wording.percent(share, 1)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import narwhals as nw
 
+from crm import wording
 from crm.analytics.customers import YEAR_DAYS, order_totals
-from crm.analytics.tables import day_number, day_text, table_function
+from crm.analytics.tables import day_number, table_function
 from crm.errors import InvalidValue
 from crm.schema import BLANKS
 
@@ -42,21 +43,22 @@ class Assumptions:
     def __post_init__(self) -> None:
         if not 1 <= self.years <= MAX_YEARS or int(self.years) != self.years:
             raise InvalidValue(
-                f"The horizon is {signed(f'{self.years:g}')} years.",
+                f"The horizon is {wording.with_minus(f'{self.years:g}')} years.",
                 f"Choose a whole number from 1 to {MAX_YEARS} years.",
             )
         if not 0 <= self.discount_rate <= 1:
             raise InvalidValue(
-                f"The discount rate is {signed(f'{100 * self.discount_rate:g}')} % a year.",
+                f"The discount rate is {wording.with_minus(f'{100 * self.discount_rate:g}')} % a year.",
                 "Choose a rate from 0 % to 100 % a year; money later is never worth more than money now.",
             )
         if not 0 <= self.margin <= 1:
             raise InvalidValue(
-                f"The margin is {signed(f'{100 * self.margin:g}')} %.", "Choose a share from 0 % to 100 %."
+                f"The margin is {wording.with_minus(f'{100 * self.margin:g}')} %.",
+                "Choose a share from 0 % to 100 %.",
             )
         if not 0 <= self.acquisition_cost < 1e12:
             raise InvalidValue(
-                f"The acquisition cost is {signed(f'{self.acquisition_cost:,.2f}')}.",
+                f"The acquisition cost is {wording.with_minus(f'{self.acquisition_cost:,.2f}')}.",
                 "Choose an amount of 0 or more, below 1,000 billion.",
             )
         seen: set[str] = set()
@@ -74,7 +76,7 @@ class Assumptions:
             seen.add(key)
             if not 0 <= cost < 1e12:
                 raise InvalidValue(
-                    f"The acquisition cost of the channel “{channel.strip()}” is {signed(f'{cost:,.2f}')}.",
+                    f"The acquisition cost of the channel “{channel.strip()}” is {wording.with_minus(f'{cost:,.2f}')}.",
                     "Choose an amount of 0 or more, below 1,000 billion.",
                 )
 
@@ -109,16 +111,6 @@ class Assumptions:
 def bias_of(predicted: float, actual: float) -> float | None:
     """Return (predicted − actual) ÷ actual; nothing where actual is 0 or less."""
     return (predicted - actual) / actual if actual > 0 else None
-
-
-def signed(number: str) -> str:
-    """Return a written number with a minus sign for its hyphen."""
-    return number.replace("-", "−")
-
-
-def signed_share(share: float) -> str:
-    """Return a change as a percentage with its sign: +3.5%."""
-    return signed(f"{share:+.1%}")
 
 
 def channel_key(channel: str) -> str:
@@ -197,9 +189,9 @@ class FlatRevenueTest:
         """Return the outcome in words, or why there is none."""
         if self.cut is None or self.predicted is None or self.actual is None:
             return " ".join(self.reasons)
-        change = "" if self.bias is None else f" ({signed_share(self.bias)})"
+        change = "" if self.bias is None else f" ({wording.signed_percent(self.bias, 1)})"
         return (
-            f"Told on {day_text(self.cut)}, the rule would have predicted {self.predicted:,.0f} for the "
+            f"Told on {wording.day(self.cut)}, the rule would have predicted {self.predicted:,.0f} for the "
             f"{self.days} days after it, from the {self.customers:,} customer{'' if self.customers == 1 else 's'} known by then; "
             f"it was {self.actual:,.0f}{change}."
         )
@@ -218,7 +210,7 @@ class FlatRevenueTest:
             return ("No more came in than went back after the cut, so there is nothing to compare with.",)
         if abs(self.bias) > TRUSTED_BIAS:
             return (
-                f"On this history the rule was off by {signed_share(self.bias)}, more than {TRUSTED_BIAS:.0%}.",
+                f"On this history the rule was off by {wording.signed_percent(self.bias, 1)}, more than {wording.percent(TRUSTED_BIAS)}.",
             )
         return ()
 
@@ -303,12 +295,12 @@ class Retention:
         yearly = (
             ""
             if self.days == YEAR_DAYS
-            else f"; a year at that pace keeps {self.rate:.0%}, and more where customers buy more rarely than "
+            else f"; a year at that pace keeps {wording.percent(self.rate)}, and more where customers buy more rarely than "
             f"every {self.days} days"
         )
         return (
             f"Of the {self.customers:,} customers who bought in the {self.days} days up to "
-            f"{day_text(self.cut)}, {self.kept:,} ({self.share:.0%}) bought again in the {self.days} days "
+            f"{wording.day(self.cut)}, {self.kept:,} ({wording.percent(self.share)}) bought again in the {self.days} days "
             f"after{yearly}."
         )
 
@@ -410,7 +402,7 @@ def bridge(
                 "Customers leave",
                 left - start,
                 "change",
-                f"A year keeps {retention:.0%} of the customers who buy, so {_money(annual_revenue)} a year "
+                f"A year keeps {wording.percent(retention)} of the customers who buy, so {_money(annual_revenue)} a year "
                 f"become {_money(leaving[0])} in the first"
                 + (f" and {_money(leaving[-1])} in year {n}." if n > 1 else "."),
             )
@@ -426,7 +418,7 @@ def bridge(
         )
     )
     if n > 1:
-        same = "the same every year" if retention is None else f"{retention:.0%} kept every year"
+        same = "the same every year" if retention is None else f"{wording.percent(retention)} kept every year"
         steps.append(
             Step(
                 "Later years by the model",
@@ -458,7 +450,7 @@ def _on_one_grid(amounts: Sequence[float]) -> list[float]:
 
 
 def _money(amount: float) -> str:
-    return signed(f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}")
+    return wording.money(amount) if abs(amount) < 100 else wording.count(amount)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from crm import wording
 from crm.analytics import rfm
 from crm.analytics.customers import with_purchase
 from crm.analytics.tables import table_function, ten_thousandths
@@ -49,7 +50,7 @@ class Bands:
         first, second = self.value_class
         if not 0 < first < second < 1:
             raise InvalidValue(
-                f"Value class A makes the first {first:.0%} of revenue and B up to {second:.0%}.",
+                f"Value class A makes the first {wording.percent(first)} of revenue and B up to {wording.percent(second)}.",
                 "Choose shares between 0 % and 100 %, A below B.",
             )
         young, middle = self.age_group

@@ -30,11 +30,6 @@ def day_of(number: int) -> date:
     return EPOCH.date() + timedelta(days=number)
 
 
-def day_text(day: date) -> str:
-    """Return a day as sentences write it: 12 Mar 2025."""
-    return f"{day.day} {day:%b %Y}"
-
-
 def day_expr(expression: nw.Expr) -> nw.Expr:
     """Return a date column of a column of day numbers; the one form that every engine computes."""
     return (nw.lit(EPOCH) + expression * nw.lit(timedelta(days=1))).cast(nw.Date)

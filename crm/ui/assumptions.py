@@ -5,6 +5,7 @@ from datetime import date
 
 import streamlit as st
 
+from crm import wording
 from crm.analytics.backtest import MAX_HOLDOUT_WEEKS, MIN_HOLDOUT_WEEKS
 from crm.analytics.btyd import MODELS, TITLES
 from crm.analytics.lifetime_value import Assumptions
@@ -74,7 +75,7 @@ def holdout_weeks(asked: float) -> int | None:
         return None
     if not MIN_HOLDOUT_WEEKS <= asked <= MAX_HOLDOUT_WEEKS:
         raise InvalidValue(
-            f"The holdout is {asked:,.0f} weeks.".replace("-", "−"),
+            f"The holdout is {wording.count(asked)} weeks.",
             f"Choose whole weeks from {MIN_HOLDOUT_WEEKS} to {MAX_HOLDOUT_WEEKS}, or {LAST_QUARTER} for the last "
             "quarter of the history.",
         )

@@ -60,7 +60,7 @@ def export_menu(
             return
         # The label names the format: until the page has answered a choice, the button is still the one before.
         st.download_button(
-            f"Download {wording.count(rows)} customer{'s' if rows != 1 else ''} as {kind.title}",
+            f"Download {wording.counted(rows, 'customer')} as {kind.title}",
             file_maker(
                 cache.workbench(),
                 rule,

@@ -49,7 +49,7 @@ def kpis(found: Loyalty) -> list[Kpi]:
     feedback = found.feedback_rate if asked else None
     recommended = found.recommendation_rate if asked else None
     score, error = found.nps.score, found.nps.standard_error
-    nps = wording.UNDEFINED if score is None else f"{score:+.0f} ± {error or 0:.1f}".replace("-", "−")
+    nps = wording.UNDEFINED if score is None else wording.with_minus(f"{score:+.0f} ± {error or 0:.1f}")
     return [
         Kpi(
             "Repeat rate",

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from crm import wording
+
 OVERVIEW = "pages/home/overview.py"
 SEGMENTS = "pages/explore/segments.py"
 LIFETIME_VALUE = "pages/explore/lifetime_value.py"
@@ -53,7 +55,7 @@ def choose_as_of(first: date, last: date) -> date:
         on_change=_keep_as_of,
         args=(last,),
         help="The last day observed, inclusive. Every figure on every page counts up to the end of this day. "
-        f"Orders run from {first:%d %b %Y} to {last:%d %b %Y}.",
+        f"Orders run from {wording.day(first)} to {wording.day(last)}.",
     )
     into_link(as_of=None if chosen == last else chosen.isoformat())
     return chosen

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from crm import sample
 from crm.settings import ROOT, load_settings
 from crm.workbench import Workbench
+from tests.spelling import plain
 
 Start = Callable[..., AppTest]
 
@@ -84,7 +85,7 @@ def text_of(app: AppTest) -> str:
         element.value for element in (*app.title, *app.header, *app.subheader, *app.markdown, *app.caption)
     ]
     alerts = [f"{alert.proto.title} {alert.value}" for alert in (*app.error, *app.warning, *app.info)]
-    return "\n".join([*said, *alerts]).replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\\", "")
+    return plain("\n".join([*said, *alerts])).replace("\\", "")
 
 
 def link_of(app: AppTest, name: str) -> str | None:
