@@ -95,6 +95,21 @@ class Customer:
             return self._expected((self._buying / total) ** n * special.gammainc(n, total * weeks))
         return self._expected((1 - self._leaving) ** (n - 1) * special.gammainc(n, self._buying * weeks))
 
+    def before_and_after(self, first, last):
+        """Return E[Y(first) (Y(last) - Y(first)) | this history], summed over the counts up to `first`."""
+        counts = np.arange(1, 400)[:, None, None]
+        bought = np.exp(
+            special.xlogy(counts, self._buying * first) - self._buying * first - special.gammaln(counts + 1)
+        )
+        if self.model == "pareto_nbd":
+            rate, there = self._leaving, bought * np.exp(-self._leaving * first)
+        else:
+            rate, there = self._buying * self._leaving, bought * (1 - self._leaving) ** counts
+        span = last - first
+        return self._expected(
+            (counts * there).sum(axis=0) * self._buying * span * special.exprel(-rate * span)
+        )
+
     def second_moment(self, weeks):
         """Return E[Y(weeks)² | this history], summed over all counts."""
         total, n = 0.0, 1

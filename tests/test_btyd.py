@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate, special
 
 from crm.analytics import btyd, gamma_gamma
 from crm.analytics.btyd import MODELS, NEW, PARAMETERS, Fit, Histories
@@ -668,6 +669,49 @@ def test_the_second_moment_is_that_of_all_counts(of, past, weeks):
 
     if truly.expected_orders(weeks) < 60:  # else the sum over counts is long
         assert one(found) == pytest.approx(truly.second_moment(weeks), rel=1e-6, abs=1e-9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(models(), pasts(), st.floats(0.5, 30), st.floats(0.5, 30), st.floats(0.0, 1.0))
+def test_weighted_pairs_are_those_of_the_story_period_by_period(of, past, first, more, weight):
+    name, parameters = of
+    truly = Customer(name, parameters, *past, counts=100)
+    last, found = first + more, Fit(name, parameters, 0.0, 0.0)
+    if truly.expected_orders(last) > 60:  # else the sum over counts is long
+        return
+    across = truly.before_and_after(first, last)
+    early = truly.second_moment(first)
+    late = truly.second_moment(last) - early - 2 * across
+    expected = early + weight**2 * late + 2 * weight * across
+    themselves = (1 - weight**2) * truly.expected_orders(first) + weight**2 * truly.expected_orders(last)
+
+    pairs = found.weighted_pairs_alive(Histories(*past), [first, last], [1.0, weight])
+
+    mine = one(found.probability_alive(Histories(*past)) * pairs) + themselves
+    assert mine == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("orders", [1, 2, 20])
+def test_a_buyer_of_thousands_surely_buys_again(orders):
+    """With a shape in the thousands all of the chance lies in a sliver of the time ahead."""
+    often = Fit("pareto_nbd", {"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, 0.0, 0.0)
+    histories = Histories([300, 1000, 3000], [155.9, 155.9, 519.9], [156.0, 156.0, 520.0])
+
+    found = [often.at_least_alive(histories, weeks, orders) for weeks in (52.0, 520.0, 5200.0)]
+
+    for more, fewer in itertools.pairwise([*found[::-1]]):
+        assert (more >= fewer - 1e-12).all()
+    assert (found[-1] <= 1).all()
+    for x, T, chance in zip(histories.x, histories.T, found[1], strict=True):
+        # Over the quantiles of the moment of the n-th purchase: the chance that she is there still.
+        k, A, B = 0.55 + x, 10.6 + T, 11.7 + T
+
+        def there(quantile, k=k, A=A, B=B):
+            v = special.betaincinv(orders, k, quantile)
+            return (B / (B + A * v / (1 - v))) ** 0.6
+
+        expected, _ = integrate.quad(there, 0, special.betainc(orders, k, 520 / (A + 520)))
+        assert chance == pytest.approx(expected, rel=1e-7)
 
 
 @settings(max_examples=80, deadline=None)

@@ -136,6 +136,40 @@ def test_the_interval_of_money_holds_where_spend_has_hardly_a_variance(q, x, t_x
     assert np.mean((low <= came) & (came <= high)) == pytest.approx(0.8, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("years", "rate"), [(1, 0.1), (3, 0.1), (10, 0.03), (30, 0.3), (100, 1.0), (100, 0.1)]
+)
+def test_money_far_ahead_is_as_uncertain_as_it_counts(years, rate):
+    """Over long horizons most purchases come late and count little; lives of 4,000 customers, drawn and discounted."""
+    draw = np.random.default_rng(3)
+    parameters = {"r": 1.2, "alpha": 8.0, "s": 0.8, "beta": 30.0}
+    r, alpha, s, beta = parameters.values()
+    count = 4_000
+    T = draw.uniform(26, 104, count)
+    buys, leaves = draw.gamma(r, 1 / alpha, count), draw.exponential(1 / draw.gamma(s, 1 / beta, count))
+    scale = draw.gamma(SPEND.q, 1 / SPEND.v, count)
+    weights = (1 + rate) ** -np.arange(1.0, years + 1)
+    x, t_x, spent, came = np.zeros(count, int), np.zeros(count), np.zeros(count), np.zeros(count)
+    for one in range(count):
+        end = min(leaves[one], T[one] + btyd.YEAR_WEEKS * years)
+        times = np.sort(draw.uniform(0, end, draw.poisson(buys[one] * end)))
+        each = draw.gamma(SPEND.p, 1 / scale[one], len(times))
+        past = times <= T[one]
+        x[one], spent[one] = past.sum(), each[past].sum()
+        t_x[one] = times[past][-1] if past.any() else 0
+        came[one] = each[~past] @ weights[((times[~past] - T[one]) / btyd.YEAR_WEEKS).astype(int)]
+    predictor = Predictor(Fit("pareto_nbd", parameters, 0.0, 50_000), SPEND)
+    found = scores.money(predictor, Histories(x, t_x, T), years=years, weights=weights)
+    expected, low, high, deviation = (
+        first + second * spent for first, second in (found.expected, found.low, found.high, found.deviation)
+    )
+
+    assert np.sqrt((deviation**2).sum() / ((came - expected) ** 2).sum()) == pytest.approx(1, abs=0.15)
+    likely = high > 0
+    assert np.mean((low <= came)[likely] & (came <= high)[likely]) == pytest.approx(0.8, abs=0.05)
+    assert np.mean(expected[likely] > high[likely]) < 0.15
+
+
 # Calibration on simulated shops
 
 

@@ -208,11 +208,30 @@ class Fit:
 
     def second_moment_alive(self, histories: Histories, weeks: float) -> Floats:
         """Return what `second_moment` would be if the customer was known not to have left yet."""
-        _require_weeks(weeks)
-        family = _family(self.model)
-        return family.expected(_values(self), histories, weeks) + family.pairs(
-            _values(self), histories, weeks
+        return self.expected_orders_alive(histories, weeks) + self.weighted_pairs_alive(
+            histories, [weeks], [1.0]
         )
+
+    def weighted_pairs_alive(self, histories: Histories, weeks: ArrayLike, weights: ArrayLike) -> Floats:
+        """Return the expected sum over every two purchase days ahead, either first, of both their weights' product.
+
+        Of a customer known not to have left yet. weeks: ends of the periods ahead, ascending; weights: what a
+        purchase day in each period counts. With Z the weighted sum of the purchase days of all periods, this
+        is E[Z²] but for what each purchase day makes with itself.
+        """
+        ends, worth = np.asarray(weeks, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+        for end in ends:
+            _require_weeks(float(end))
+        family, values = _family(self.model), _values(self)
+        pairs = np.diff(family.pairs(values, histories, ends), axis=1, prepend=0.0) @ worth**2
+        if np.all(worth == worth[0]):
+            return _floats(pairs)
+        # Of two purchases the chance hangs on the later one's moment alone. Those whose earlier one lies in a
+        # period before have been given the weight of the later one twice: the difference is put right.
+        starts = np.append(0.0, ends[:-1])
+        earlier = np.append(0.0, np.cumsum(worth * (ends - starts))[:-1])
+        later = np.diff(family.later(values, histories, ends), axis=1, prepend=0.0)
+        return _floats(pairs + later @ (2 * worth * (earlier - starts * worth)))
 
     def at_least(self, histories: Histories, weeks: float, orders: int) -> Floats:
         """Return the probability of `orders` or more purchase days in the `weeks` after each history."""
@@ -426,8 +445,15 @@ class _Family:
         """E[Y | alive] of somebody new, for many lengths of time."""
         raise NotImplementedError
 
-    def pairs(self, values: Floats, histories: Histories, weeks: float) -> Floats:
-        """E[Y (Y − 1) | alive]."""
+    def pairs(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
+        """E[Y (Y − 1) | alive], one column for each length of time."""
+        raise NotImplementedError
+
+    def later(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
+        """∫ c(v) dv, one column for each length of time, where c(v) du dv is the chance of purchases at u and v.
+
+        For any u < v ahead: a customer who is to buy at v is there at u, and buys at u as at any moment before.
+        """
         raise NotImplementedError
 
     def at_least(self, values: Floats, histories: Histories, weeks: float, orders: int) -> Floats:
@@ -506,8 +532,13 @@ class _BetaGeometric(_Family):
         r, alpha, a, b = values
         return _over_beta(a, b + self.first, weeks / alpha, r, _orders_at)
 
-    def pairs(self, values: Floats, histories: Histories, weeks: float) -> Floats:
-        return self._over_leaving(values, histories, np.array([weeks]), _pairs_at)[:, 0]
+    def pairs(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
+        return self._over_leaving(values, histories, weeks, _pairs_at)
+
+    def later(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
+        r, alpha, _, _ = values
+        rate = (r + histories.x) / (alpha + histories.T)
+        return _floats(rate[:, None] * self._over_leaving(values, histories, weeks, _later_at))
 
     def at_least(self, values: Floats, histories: Histories, weeks: float, orders: int) -> Floats:
         from scipy.special import betainc, betaln
@@ -631,14 +662,19 @@ class _ParetoNBD(_Family):
         r, alpha, s, beta = values
         return _floats(r * beta / alpha * _power_integral(np.log1p(weeks / beta), s - 1))
 
-    def pairs(self, values: Floats, histories: Histories, weeks: float) -> Floats:
+    def pairs(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
         # λ² · 2 ∫ u P(still there at u) du: k (k + 1) ÷ A² and (B ÷ (B + u))^s, B-scaled.
         r, alpha, s, beta = values
-        k, A, B = r + histories.x, alpha + histories.T, beta + histories.T
+        k, A, B = (part[:, None] for part in (r + histories.x, alpha + histories.T, beta + histories.T))
         span = np.log1p(weeks / B)
         # ∫ u (1 + u/B)^−s du = B² ∫ (e^v − 1) e^(−(s − 1) v) dv
         moments = _power_integral(span, s - 2) - _power_integral(span, s - 1)
         return _floats(2 * k * (k + 1) * (B / A) ** 2 * moments)
+
+    def later(self, values: Floats, histories: Histories, weeks: Floats) -> Floats:
+        r, alpha, s, beta = values
+        k, A, B = (part[:, None] for part in (r + histories.x, alpha + histories.T, beta + histories.T))
+        return _floats(k * (k + 1) * B / A**2 * _power_integral(np.log1p(weeks / B), s - 1))
 
     def at_least(self, values: Floats, histories: Histories, weeks: float, orders: int) -> Floats:
         from scipy.special import gammaln
@@ -648,14 +684,19 @@ class _ParetoNBD(_Family):
         r, alpha, s, beta = values
         k, A, B = (part[:, None] for part in (r + histories.x, alpha + histories.T, beta + histories.T))
         # When the n-th purchase comes, v = u ÷ (A + u) is beta distributed (n, k); she must be there still.
+        # Nodes go where that has its weight: of thousands of purchases it is a peak in a long stretch of nothing.
         nodes, weights = _legendre(48)
-        top = weeks / (A + weeks)
-        v = top * nodes
+        foot, head = max(0.0, orders - 9 * orders**0.5), orders + 12 * orders**0.5 + 40
+        low, high = foot / (foot + k + 12 * k**0.5 + 40), head / (head + np.maximum(0.0, k - 9 * k**0.5))
+        top = np.minimum(weeks / (A + weeks), high)
+        low = np.minimum(low, top)
+        v = low + (top - low) * nodes
         u = A * v / (1 - v)
         scale = gammaln(k + orders) - gammaln(k) - gammaln(orders)
         with np.errstate(divide="ignore"):
             density = np.exp(scale + (orders - 1) * np.log(v) + (k - 1) * np.log1p(-v))
-        return np.asarray((weights * density * (B / (B + u)) ** s).sum(axis=1) * top[:, 0])
+        found = (weights * density * (B / (B + u)) ** s).sum(axis=1) * (top - low)[:, 0]
+        return _floats(np.clip(found, 0.0, 1.0))
 
     def discounted(self, values: Floats, histories: Histories, rate: float, weeks: float | None) -> Floats:
         r, alpha, s, beta = values
@@ -811,6 +852,11 @@ def _pairs_at(p: Floats, z: Floats, k: float) -> tuple[Floats, Floats, Floats]:
         exact = 2 * (1 - p) * (-np.expm1(-k * np.log1p(pz)) - k * pz * (1 + pz) ** (-k - 1)) / p**2
     series = (1 - p) * first * (1 - 2 / 3 * (k + 2) * pz)
     return first, np.zeros_like(z), np.where((k + 2) * pz < 1e-4, series, exact)
+
+
+def _later_at(p: Floats, z: Floats, k: float) -> tuple[Floats, Floats, Floats]:
+    """(1 − p) (1 − (1 + p z)^−(k + 1)) ÷ p: of such a customer, `later` as a share of her rate at first."""
+    return (k + 1) * z, np.zeros_like(z), -(1 - p) * np.expm1(-(k + 1) * np.log1p(p * z)) / p
 
 
 def _rate_at(p: Floats, z: Floats, k: float) -> tuple[Floats, Floats, Floats]:

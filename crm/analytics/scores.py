@@ -149,13 +149,16 @@ def money(
     Returns are taken out by the predictor's `kept_share`. Without `ends`, low and high are left at 0: a sum
     over customers has no use for them.
     """
-    span = YEAR_WEEKS * years if weeks is None else weeks
-    worth = predictor.kept_share * np.asarray(weights)
+    periods = np.array([weeks]) if weeks is not None else YEAR_WEEKS * np.arange(1.0, years + 1)
+    worth = predictor.kept_share * np.asarray(weights, dtype=np.float64)[: len(periods)]
+    known, back = histories.pairs
+
+    def each_period(fit: Fit) -> Floats:
+        """Return purchase days per period if still a customer, of each pair of purchases and tenure."""
+        return np.diff(fit.expected_orders_alive_at(known, periods), axis=1, prepend=0.0)
 
     def counted(fit: Fit) -> Floats:
-        if weeks is not None:
-            return np.asarray(fit.expected_orders(histories, weeks) * worth[0])
-        return np.asarray(yearly_orders(fit, histories, years) @ worth)
+        return np.asarray(fit.probability_alive(histories) * (each_period(fit) @ worth)[back])
 
     fit, spend = predictor.orders, predictor.spend
     orders = counted(fit)
@@ -172,26 +175,28 @@ def money(
         loadings.append((orders * (more[0] - less[0]) / 2, orders * (more[1] - less[1]) / 2))
     loadings += [(nothing, nothing)] * (LOADINGS - len(loadings))
 
-    # In units of v + S, which is all that a customer's own spend changes.
+    # In units of v + S, which is all that a customer's own spend changes, and of the year that counts most.
     shape = spend.p * histories.x + spend.q
-    plain = fit.expected_orders(histories, span)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        per_order = np.where(plain > 0, orders / plain, 0.0)
+    most = float(worth.max())
+    relative = worth / most if most > 0 else np.ones_like(worth)
+    alive, ahead = fit.probability_alive(histories), each_period(fit)
+    plain = alive * (ahead @ relative)[back]
+    squares = ahead @ relative**2
+    products = squares + fit.weighted_pairs_alive(known, periods, relative)
+    spread = alive * (spend.p**2 * products + spend.p * squares)[back]
     mean = orders * spend.p / (shape - 1)
-    square = fit.second_moment(histories, span)
-    spread = spend.p**2 * square + spend.p * plain
     # Below 2 the mean spend of one without repeats has no variance; the floor keeps an interval finite.
-    second_moment = per_order**2 * spread / ((shape - 1) * np.maximum(shape - 2, 0.25))
+    second_moment = most**2 * spread / ((shape - 1) * np.maximum(shape - 2, 0.25))
     chance = np.sqrt(np.maximum(second_moment - mean**2, 0.0))
     uncertain = sum(part[1] ** 2 for part in loadings)
     low, high = nothing, nothing
     if ends:
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = np.where(mean > 0, uncertain / mean**2, 0.0)
-        some = np.maximum(fit.at_least(histories, span, 1), 1e-12)
+        some = np.maximum(fit.at_least(histories, float(periods[-1]), 1), 1e-12)
         first_moment = spend.p * plain / some
         low, high = _ends(some, first_moment, spread / some + first_moment**2 * shift, shape)
-        low, high = low * per_order, high * per_order
+        low, high = low * most, high * most
     return Money(
         expected=expected,
         low=(low * spend.v, low),
