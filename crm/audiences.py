@@ -19,7 +19,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -151,6 +151,29 @@ def fields(rule: Rule) -> set[str]:
             return fields(inner)
         case All(rules) | Any(rules):
             return set().union(*(fields(part) for part in rules))
+
+
+def unmet(rule: Rule, names: Collection[str]) -> Rule:
+    """Return the rule for when nothing is known of the fields `names`: nobody meets a condition on one of them.
+
+    Nor its opposite: “not likely to leave” is no more known of a customer than “likely to leave”. That a field
+    is empty stays a fact.
+    """
+    return _unmet(rule, names, turned=False)
+
+
+def _unmet(rule: Rule, names: Collection[str], *, turned: bool) -> Rule:
+    match rule:
+        case Leaf(field, op):
+            if field not in names or op == "is_empty":
+                return rule
+            return All(()) if turned else Any(())
+        case Not(inner):
+            return Not(_unmet(inner, names, turned=not turned))
+        case All(rules):
+            return All(tuple(_unmet(part, names, turned=turned) for part in rules))
+        case Any(rules):
+            return Any(tuple(_unmet(part, names, turned=turned) for part in rules))
 
 
 def reachable(rule: Rule, *, by: Literal["email", "phone"]) -> Rule:

@@ -262,7 +262,8 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def _sorted(frame: Lazy, by: str, descending: bool) -> Lazy:
+def sorted_by(frame: Lazy, by: str, *, descending: bool) -> Lazy:
+    """Return the rows of `frame` sorted by `by` and then by customer_id, empties last."""
     keys = [by] if by == "customer_id" else [by, "customer_id"]
     return frame.sort(keys, descending=[descending, False][: len(keys)], nulls_last=True)
 
@@ -361,7 +362,7 @@ class DuckDBEngine(Engine):
     def page(
         self, frame: Lazy, *, by: str, descending: bool = False, offset: int = 0, limit: int = 50
     ) -> pd.DataFrame:
-        rows = _sorted(frame, by, descending).to_native().limit(limit, offset)
+        rows = sorted_by(frame, by, descending=descending).to_native().limit(limit, offset)
         return _to_pandas(rows.to_arrow_table())
 
     def batches(self, frame: Lazy) -> pa.RecordBatchReader:
@@ -624,7 +625,7 @@ class SparkEngine(Engine):
     def page(
         self, frame: Lazy, *, by: str, descending: bool = False, offset: int = 0, limit: int = 50
     ) -> pd.DataFrame:
-        rows = _sorted(frame, by, descending).to_native().offset(offset).limit(limit)
+        rows = sorted_by(frame, by, descending=descending).to_native().offset(offset).limit(limit)
         return _to_pandas(rows.toArrow())
 
     def batches(self, frame: Lazy) -> pa.RecordBatchReader:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import narwhals as nw
 import numpy as np
@@ -31,6 +31,7 @@ from crm.analytics.holdout_rows import (
     holdout_rows_of_days,
     orders_across,
     purchases_by_day,
+    purchases_by_day_of_days,
 )
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.profiles import HISTORY, Scores
@@ -181,8 +182,9 @@ class Forecasting:
                 return forecast
             if forecast.orders_version != self._engine.orders_version():
                 return forecast
-            keys, _ = backtest.histories_of(self._known_at(test.cut, test.as_of, facts.first))
-            daily = self._purchases_by_day(test.cut, test.as_of, facts.first)
+            with self._engine.days_at_hand(as_of=test.as_of) as days:
+                keys, _ = backtest.histories_of(self._known_at(test.cut, test.as_of, facts.first, days))
+                daily = self._purchases_by_day(test.cut, test.as_of, facts.first, days)
             curve = backtest.tracking(test, keys, daily, first=facts.first)
             drawn = replace(forecast, test=replace(test, tracking=curve))
             with self._records.write() as session:
@@ -369,22 +371,29 @@ class Forecasting:
         self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None = None
     ) -> pd.DataFrame:
         """Return what of `holdout_rows` the test looks at, money as floats; `days` as the engine has them."""
-        if days is not None and not self._engine.count(orders_across(days, cut=cut)):
+        if self._tell_apart(days, cut):
             rows = holdout_rows_of_days(days, cut=cut, as_of=as_of)
         else:
             rows = holdout_rows(self._engine.orders(), cut=cut, as_of=as_of)
-        window = backtest.naive_window(first, cut, as_of)
+        windows = ["later", *filter(None, [backtest.naive_window(first, cut, as_of)])]
         names = [*HISTORY, "repeat_spend", "revenue", "purchase_total"]
-        names += [f"{of}_{what}" for of in ("later", window) for what in ("purchase_days", "revenue")]
+        names += [f"{of}_{what}" for of in windows for what in ("purchase_days", "revenue")]
         return self._engine.collect(rows.select(nw.col(*names).cast(nw.Float64)))
 
-    def _purchases_by_day(self, cut: date, as_of: date, first: date) -> pd.DataFrame:
-        """Return `purchases_by_day` of the customers known at `cut`, as far back as their curve is drawn."""
-        bought = self._engine.purchases(as_of=as_of, bands=self._bands())
-        known = bought.filter(nw.col("tenure_days") >= (as_of - cut).days)
+    def _purchases_by_day(
+        self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None
+    ) -> pd.DataFrame:
+        """Return `purchases_by_day` as far back as the curve is drawn; `days` as the engine has them."""
         after = backtest.tracked_from(first, cut, as_of)
-        rows = purchases_by_day(self._engine.orders(), as_of=as_of, after=after, of=known)
+        if self._tell_apart(days, cut):
+            rows = purchases_by_day_of_days(days, cut=cut, after=after)
+        else:
+            rows = purchases_by_day(self._engine.orders(), cut=cut, as_of=as_of, after=after)
         return self._engine.collect(rows)
+
+    def _tell_apart(self, days: nw.LazyFrame[Any] | None, cut: date) -> TypeGuard[nw.LazyFrame[Any]]:
+        """Return whether `days` are at hand and tell what was known at `cut` from what came after it."""
+        return days is not None and not self._engine.count(orders_across(days, cut=cut))
 
     def _spenders(self, as_of: date) -> pd.DataFrame:
         """Return purchase days and repeat spend of each customer with a repeat purchase."""

@@ -26,7 +26,7 @@ from crm.analytics.loyalty import NetPromoterScore, net_promoter_score
 from crm.analytics.revenue import activity_by_bucket, revenue_by_day
 from crm.analytics.segments import Bands, Scheme, find_scheme, in_order, segment_summary
 from crm.analytics.tables import day_of
-from crm.engine import Engine, Lazy, Version, open_engine
+from crm.engine import Engine, Lazy, Version, open_engine, sorted_by
 from crm.errors import InvalidValue, NotEnoughData, NotFound
 from crm.forecasting import Forecasting
 from crm.imports import loading
@@ -461,9 +461,15 @@ class Workbench:
     def audience(self, rule: audiences.Rule, *, as_of: date, assumptions: Assumptions | None = None) -> Lazy:
         """Return the customers that `rule` holds for.
 
-        An attribute that is gone, because the import that brought it was undone, is empty for everybody.
+        An attribute that is gone, because the import that brought it was undone, is empty for everybody. Of a
+        refused forecast nothing is known: nobody meets a condition on it, nor its opposite.
         """
-        return _held(self.customers(as_of=as_of, assumptions=assumptions), rule)
+        customers = self.customers(as_of=as_of, assumptions=assumptions)
+        if audiences.fields(rule) & set(FORECAST_FIELDS):
+            forecast = self.valuation.forecast(assumptions or self.assumptions(), as_of=as_of)
+            if not forecast.usable:
+                rule = audiences.unmet(rule, FORECAST_FIELDS)
+        return _held(customers, rule)
 
     def audience_page(
         self,
@@ -495,8 +501,7 @@ class Workbench:
         columns: Sequence[str] | None,
     ) -> tuple[pd.DataFrame, int]:
         known = frame.collect_schema().names()
-        if by not in known:
-            raise InvalidValue(f"There is no field {by!r} to sort by.", "Choose one of the columns.")
+        _require_column(by, known)
         total = self.engine.count(frame)
         pages = max(1, -(-total // size))
         if not 1 <= page <= pages:
@@ -554,19 +559,24 @@ class Workbench:
         rule: audiences.Rule | None = None,
         columns: Sequence[str] | None = None,
         assumptions: Assumptions | None = None,
+        by: str = "customer_id",
+        descending: bool = False,
     ) -> tuple[pa.RecordBatchReader, str]:
-        """Return the rows of an export by customer ID, and the sentence that defines them.
+        """Return the rows of an export, and the sentence that defines them.
 
-        It names the `assumptions` where the rule or a column is the lifetime value that rests on them.
+        Rows are sorted by `by`, empties last, and then by customer ID: the order of `audience_page`. The
+        sentence names the `assumptions` where the rule or a column is the lifetime value that rests on them.
         """
-        frame = self.customers(as_of=as_of, assumptions=assumptions)
-        definition = "All customers"
-        if rule is not None:
-            frame = _held(frame, rule)
+        if rule is None:
+            frame, definition = self.customers(as_of=as_of, assumptions=assumptions), "All customers"
+        else:
+            frame = self.audience(rule, as_of=as_of, assumptions=assumptions)
             definition = audiences.sentence(rule)
             if gone := self.unknown_attributes(rule):
                 definition = f"{definition}. No customer has the attribute {', '.join(gone)}"
-        names = [name for name in frame.collect_schema().names() if columns is None or name in columns]
+        known = frame.collect_schema().names()
+        _require_column(by, known)
+        names = [name for name in known if columns is None or name in columns]
         named = {*names, *(audiences.fields(rule) if rule is not None else ())}
         assumed = assumptions or self.assumptions()
         if named & {"dcf_lifetime_value", *FORECAST_FIELDS}:
@@ -576,7 +586,7 @@ class Workbench:
             definition = f"{definition}. {forecast.sentence()}"
         # A quotient has no end of digits; money is written as finely as it is stored.
         quotients = [nw.col(name).round(digits) for name, digits in _QUOTIENTS.items()]
-        rows = frame.with_columns(*quotients).select(names).sort("customer_id")
+        rows = sorted_by(frame, by, descending=descending).with_columns(*quotients).select(names)
         return self._titled(self.engine.batches(rows)), definition
 
     def _titled(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
@@ -607,6 +617,11 @@ _QUOTIENTS = {
 }
 
 _NARWHALS: dict[Type, Any] = {"number": nw.Float64, "date": nw.Date, "yes/no": nw.Boolean}
+
+
+def _require_column(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise InvalidValue(f"There is no field {name!r} to sort by.", "Choose one of the columns.")
 
 
 def _held(customers: Lazy, rule: audiences.Rule) -> Lazy:

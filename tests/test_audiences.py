@@ -33,6 +33,7 @@ from crm.audiences import (
     reachable,
     sentence,
     to_json,
+    unmet,
 )
 from crm.errors import InvalidValue
 from crm.schema import FIELD, FIELDS
@@ -572,6 +573,25 @@ def test_fields_of_a_rule() -> None:
     rule = All((Leaf("city", "is_empty"), Not(Any((Leaf("orders", ">", 1), Leaf("city", "=", "Rome"))))))
     assert fields(rule) == {"city", "orders"}
     assert fields(All(())) == set()
+
+
+def test_of_an_unknown_field_neither_a_condition_nor_its_opposite_is_met() -> None:
+    likely, rich = Leaf("probability_alive", ">", 0.5), Leaf("revenue", ">", 100)
+    rows = pd.DataFrame(
+        {"customer_id": ["a", "b"], "revenue": [50.0, 500.0], "probability_alive": [None, None]}
+    )
+
+    def met(rule: Rule) -> list[str]:
+        known = expression(unmet(rule, {"probability_alive"}))
+        return list(nw.from_native(rows).filter(known)["customer_id"])
+
+    assert met(likely) == met(Not(likely)) == met(Not(Not(likely))) == []
+    assert met(All((rich, Not(likely)))) == []
+    assert met(Any((rich, Not(likely)))) == ["b"]
+    assert met(Not(All((rich, likely)))) == ["a"], "somebody who is not rich is not both"
+    assert met(Not(Any((rich, likely)))) == []
+    assert met(Leaf("probability_alive", "is_empty")) == ["a", "b"]
+    assert unmet(rich, {"probability_alive"}) == rich
 
 
 def test_reachable_by_email_needs_a_yes_and_an_address() -> None:

@@ -140,6 +140,18 @@ def test_a_history_of_less_than_a_year_is_compared_with_the_weeks_before():
     assert (found.naive[0].name, found.naive[0].orders) == ("Same as the 13 weeks before", 6)
 
 
+def test_weeks_that_lie_partly_before_the_history_are_no_rival():
+    days = (AS_OF - CUT).days
+    whole = backtest.run(PREDICTOR, rows(), cut=CUT, as_of=AS_OF, first=CUT - timedelta(days=days - 1))
+    short = backtest.run(PREDICTOR, rows(), cut=CUT, as_of=AS_OF, first=CUT - timedelta(days=days - 2))
+
+    assert [rule.name for rule in whole.naive] == [
+        "Same as the 13 weeks before",
+        "Everybody buys the average",
+    ]
+    assert [rule.name for rule in short.naive] == ["Everybody buys the average"]
+
+
 def test_without_any_later_purchase_there_is_no_bias_and_the_verdict_is_refused():
     found = outcome_of(later_purchase_days=[0, 0, 0], later_revenue=[0, 0, 0])
 
@@ -173,7 +185,7 @@ def test_the_holdout_is_the_last_quarter_in_whole_weeks(days, weeks):
     ("facts", "said"),
     [
         (replace(GOOD, customers=499), "499 customers bought; a forecast takes at least 500."),
-        (replace(GOOD, first=AS_OF - timedelta(days=179)), "The orders cover 179 days"),
+        (replace(GOOD, first=AS_OF - timedelta(days=178)), "The orders cover 179 days"),
         (replace(GOOD, last=AS_OF - timedelta(days=31)), "31 days before the as-of day"),
         (replace(GOOD, repeaters=99), "99 customers bought on two days or more"),
         (replace(GOOD, frequent=9), "and 9 on three or more"),
@@ -339,6 +351,14 @@ def test_a_spend_whose_mean_is_hardly_known_speaks_against_the_forecast(q, error
     spend = replace(SPEND, q=q, covariance=np.diag([0.01, error**2, 0.01]))
 
     assert backtest.judge(GOOD, AS_OF, fit=FIT, share_alive=0.6, test=None, spend=spend).grade == grade
+
+
+@pytest.mark.parametrize("unsure", [{"covariance": None}, {"converged": False}])
+def test_a_model_of_spend_that_found_no_end_is_said(unsure):
+    verdict = backtest.judge(GOOD, AS_OF, fit=FIT, share_alive=0.6, test=None, spend=replace(SPEND, **unsure))
+
+    assert verdict.grade == "care"
+    assert "parameters of Gamma-Gamma" in verdict.reasons[0].found
 
 
 def test_a_number_that_is_none_is_refused_and_not_compared():

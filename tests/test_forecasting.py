@@ -267,19 +267,25 @@ def test_an_order_that_goes_on_after_the_cut_counts_there_as_it_was_known_then(w
     workbench.importer.run(file, kind="orders", actor="test", source="command line")
     usual = workbench.forecasting.forecast(as_of=LAST, model="bg_nbd").test
     rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
-    number, customer = next(row[:2] for row in rows if row[2] < usual.cut.isoformat())
+    before = [row for row in rows if row[2] < usual.cut.isoformat()]
+    number, customer = before[0][:2]
     with file.open("a") as more:
         more.write(f"{number},{customer},{LAST.isoformat()},1000.00\n")
+        # First orders taken back in full later on: of customers who were known at the cut all the same.
+        for number, customer, _, amount in list({row[1]: row for row in before[::-1]}.values())[:40]:
+            more.write(f"{number},{customer},{(usual.cut + timedelta(days=10)).isoformat()},-{amount}\n")
     other = Workbench.open(load_settings(home=tmp_path / "other", memory_limit="1GB"))
     other.importer.run(file, kind="orders", actor="test", source="command line")
 
-    found = other.forecasting.forecast(as_of=LAST, model="bg_nbd").test
+    found = other.forecasting.tracked(other.forecasting.forecast(as_of=LAST, model="bg_nbd")).test
 
     other.close()
     assert found.parameters == pytest.approx(usual.parameters, rel=1e-12)
     assert found.predicted_revenue == pytest.approx(usual.predicted_revenue, rel=1e-12)
     assert found.actual == usual.actual
-    assert found.actual_revenue == pytest.approx(usual.actual_revenue + 1000)
+    assert found.actual_revenue < usual.actual_revenue
+    at_cut = next(row["actual"] for row in found.tracking if row["week_end"] == found.cut)
+    assert found.tracking[-1]["actual"] - at_cut == found.actual
 
 
 def test_the_same_question_is_answered_once_and_by_another_process_alike(shop):
@@ -390,13 +396,18 @@ def test_too_few_customers_are_refused_and_no_number_is_shown_or_exported(workbe
     assert len(exported) == 40
     assert all(row[name] == "" for row in exported for name in FORECAST_FIELDS)
     assert all(row["dcf_lifetime_value"] for row in exported)
+    unlikely = audiences.Leaf("probability_alive", "<", 0.3)
+    assert workbench.audience_size(unlikely, as_of=LAST) == 0
+    assert workbench.audience_size(audiences.Not(unlikely), as_of=LAST) == 0, "that is no more known"
+    assert workbench.export(tmp_path / "out.csv", as_of=LAST, rule=audiences.Not(unlikely)).rows == 0
+    assert workbench.audience_size(audiences.Leaf("probability_alive", "is_empty"), as_of=LAST) == 40
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         ([("O1", "A", "2025-12-31", "10")], "1 customer bought"),
-        ([(f"O{n}", f"C{n}", "2025-12-31", "10") for n in range(600)], "cover 0 days"),
+        ([(f"O{n}", f"C{n}", "2025-12-31", "10") for n in range(600)], "cover 1 day;"),
         (
             [(f"O{n}", f"C{n}", f"2025-{n % 12 + 1:02d}-01", "10") for n in range(600)],
             "0 customers bought on two days",

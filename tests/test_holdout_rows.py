@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-import narwhals as nw
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -16,12 +15,14 @@ from crm.analytics.holdout_rows import (
     orders_across,
     purchase_days_of,
     purchases_by_day,
+    purchases_by_day_of_days,
 )
 from crm.analytics.tables import day_number
 from crm.errors import MissingColumns
 from tests.conftest import on_duckdb, order_lines, rows_of
 
 CUT, AS_OF = date(2024, 6, 30), date(2024, 9, 30)  # 92 days after the cut
+FIRST = date(2020, 1, 1)  # before all orders
 
 LINES = order_lines(
     ("1", "ann", "2023-07-01", "10.10"),  # 366 days before the first day after the cut: in no window
@@ -192,7 +193,8 @@ def test_the_purchase_days_of_a_customer_hold_what_was_bought_on_them(frame_of):
     ]
 
 
-def test_each_day_counts_the_customers_who_bought_on_it_all_of_them_or_those_asked_for(frame_of):
+def test_each_day_counts_the_customers_who_bought_on_it_and_were_known_at_the_cut(frame_of):
+    cut = date(2024, 1, 3)
     lines = order_lines(
         ("1", "ann", "2024-01-01", "1"),
         ("2", "ann", "2024-01-01", "1"),  # the same day again
@@ -204,17 +206,19 @@ def test_each_day_counts_the_customers_who_bought_on_it_all_of_them_or_those_ask
         ("6", "bob", "2024-01-05", "1"),  # the same order: no day of its own
         ("7", "cat", "2024-01-04", "1"),
         ("8", "ann", "2024-07-01", "1"),  # after the as-of day
+        ("9", "dan", "2024-01-03", "1"),
+        ("9", "dan", "2024-01-04", "-1"),  # taken back after the cut: known by then, and no day less
+        ("10", "dan", "2024-01-06", "1"),
+        ("11", "eve", "2024-01-04", "1"),  # came after the cut
     )
 
-    orders = frame_of(lines)
-    known = customer_metrics(orders, as_of=CUT).filter(nw.col("tenure_days") > (CUT - date(2024, 1, 3)).days)
+    def counted(after):
+        rows = purchases_by_day(frame_of(lines), cut=cut, as_of=CUT, after=after)
+        first = day_number(date(2024, 1, 1))
+        return [(row["day"] - first, row["purchases"]) for row in rows_of(rows, by="day")]
 
-    everybody = rows_of(purchases_by_day(orders, as_of=CUT), by="day")
-    some = rows_of(purchases_by_day(orders, as_of=CUT, of=known), by="day")
-
-    first = day_number(date(2024, 1, 1))
-    assert [(row["day"] - first, row["purchases"]) for row in everybody] == [(0, 1), (1, 2), (2, 1), (3, 2)]
-    assert [(row["day"] - first, row["purchases"]) for row in some] == [(0, 1), (1, 2), (3, 1)]
+    assert counted(date(2023, 12, 31)) == [(0, 1), (1, 2), (2, 2), (3, 2), (5, 1)]
+    assert counted(date(2024, 1, 2)) == [(2, 2), (3, 2), (5, 1)]
 
 
 LINE = st.tuples(
@@ -240,8 +244,10 @@ def test_what_is_known_at_the_cut_is_the_table_of_that_day_and_nothing_is_lost_a
     sides = {(order, day <= CUT.isoformat()) for order, day, _ in lines if day <= as_of.isoformat()}
     across = any((order, True) in sides and (order, False) in sides for order, *_ in lines)
     assert bool(rows_of(orders_across(by_day, cut=CUT))) == across
+    purchases = rows_of(purchases_by_day(frame, cut=CUT, as_of=as_of, after=FIRST), by="day")
     if not across:
         assert rows_of(holdout_rows_of_days(by_day, cut=CUT, as_of=as_of)) == rows
+        assert rows_of(purchases_by_day_of_days(by_day, cut=CUT, after=FIRST), by="day") == purchases
 
     known = ("customer_id", "purchase_days", "recency_days", "tenure_days", "repeat_spend", "revenue")
     assert [[row[name] for name in known] for row in rows] == [
@@ -250,5 +256,6 @@ def test_what_is_known_at_the_cut_is_the_table_of_that_day_and_nothing_is_lost_a
     for row in rows:
         total = Decimal(str(row["revenue"])) + Decimal(str(row["later_revenue"]))
         assert total == Decimal(str(after[row["customer_id"]]["revenue"]))
-    days = rows_of(purchases_by_day(frame, as_of=as_of), by="day")
-    assert sum(day["purchases"] for day in days) == sum(row["purchase_days"] for row in after.values())
+    for what, middle in (("purchase_days", True), ("later_purchase_days", False)):
+        of_days = [day["purchases"] for day in purchases if (day["day"] <= day_number(CUT)) is middle]
+        assert sum(of_days) == sum(row[what] for row in rows)

@@ -208,7 +208,7 @@ def default_cut(first: date, as_of: date) -> date:
 def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
     """Return why a history is too small to fit a model to; nothing where it is large enough."""
     found = []
-    days = (as_of - facts.first).days
+    days = (as_of - facts.first).days + 1
     if facts.customers < MIN_CUSTOMERS:
         found.append(
             Reason(
@@ -229,7 +229,7 @@ def gates(facts: Facts, as_of: date) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 "refused",
-                f"The last order came on {wording.day(facts.last)}, {(as_of - facts.last).days} days before the as-of day.",
+                f"The last order came on {wording.day(facts.last)}, {wording.counted((as_of - facts.last).days, 'day')} before the as-of day.",
                 "Import the orders since, or choose an earlier as-of day.",
             )
         )
@@ -301,8 +301,15 @@ def _parameters(fit: Fit, share_alive: float) -> list[Reason]:
 def _spend(spend: SpendFit) -> list[Reason]:
     """One standard error towards 1, where the mean of all has no end, q may not reach it."""
     error = float(np.sqrt(spend.covariance[1, 1])) if spend.covariance is not None else 0.0
+    unsure = [
+        Reason(
+            "care",
+            "The data hardly tell the parameters of Gamma-Gamma, so the intervals of money are too narrow.",
+            "A longer history, with more repeat purchases, may show how spend differs.",
+        )
+    ]
     if spend.q * np.exp(-error) > SURE_SHAPE:
-        return []
+        return [] if spend.converged and spend.covariance is not None else unsure
     return [
         Reason(
             "refused" if spend.q * np.exp(-error) <= 1 else "care",
@@ -500,25 +507,21 @@ def run(
     )
 
 
-def naive_window(first: date, cut: date, as_of: date) -> str:
-    """Return which columns of `holdout_rows` the naive rule repeats: year_ago, or previous in a short history."""
-    return "year_ago" if has_year_ago(first, cut, as_of) else "previous"
+def naive_window(first: date, cut: date, as_of: date) -> str | None:
+    """Return which columns of `holdout_rows` the naive rule repeats: year_ago, or previous in a short history.
 
-
-def has_year_ago(first: date, cut: date, as_of: date) -> bool:
-    """Return whether the weeks of the holdout lie within the history a year earlier as well."""
-    return first <= cut - timedelta(days=365) and (as_of - cut).days <= 365
+    Nothing where neither lies within the history: a rule is no rival that repeats days nobody knows of.
+    """
+    days = as_of - cut
+    if first <= cut - timedelta(days=365) and days.days <= 365:
+        return "year_ago"
+    return "previous" if first <= cut - days + timedelta(days=1) else None
 
 
 def _naive(rows: pd.DataFrame, *, cut: date, as_of: date, first: date) -> tuple[NaiveRule, ...]:
     days = (as_of - cut).days
     weeks = days / WEEK_DAYS
     actual, revenue = rows["later_purchase_days"].to_numpy(float), rows["later_revenue"].to_numpy(float)
-    name = (
-        "Same as a year before" if has_year_ago(first, cut, as_of) else f"Same as the {weeks:g} weeks before"
-    )
-    source = naive_window(first, cut, as_of)
-    repeated = rows[f"{source}_purchase_days"].to_numpy(float)
     watched = float(rows["tenure_days"].sum()) / WEEK_DAYS
     repeats = float((rows["purchase_days"] - 1).sum())
     bought = float(rows["purchase_days"].sum())
@@ -536,10 +539,13 @@ def _naive(rows: pd.DataFrame, *, cut: date, as_of: date, first: date) -> tuple[
             float(np.sqrt(np.mean((orders - actual) ** 2))),
         )
 
-    return (
-        rule(name, repeated, float(rows[f"{source}_revenue"].sum())),
-        rule("Everybody buys the average", average, float(average.sum()) * per_order),
-    )
+    rules = [rule("Everybody buys the average", average, float(average.sum()) * per_order)]
+    source = naive_window(first, cut, as_of)
+    if source is not None:
+        name = "Same as a year before" if source == "year_ago" else f"Same as the {weeks:g} weeks before"
+        repeated = rows[f"{source}_purchase_days"].to_numpy(float)
+        rules.insert(0, rule(name, repeated, float(rows[f"{source}_revenue"].sum())))
+    return tuple(rules)
 
 
 def _classes(x: np.ndarray, predicted: Floats, actual: Floats) -> tuple[dict[str, Any], ...]:

@@ -124,24 +124,32 @@ def purchase_days_of(orders: nw.LazyFrame[Any], *, as_of: date) -> nw.LazyFrame[
 
 
 @table_function
-def purchases_by_day(
-    orders: nw.LazyFrame[Any], *, as_of: date, after: date | None = None, of: nw.LazyFrame[Any] | None = None
-) -> nw.LazyFrame[Any]:
-    """Return how many customers bought on each day up to `as_of`.
+def purchases_by_day(orders: nw.LazyFrame[Any], *, cut: date, as_of: date, after: date) -> nw.LazyFrame[Any]:
+    """Return how many of the customers that `holdout_rows` has bought on each day after `after`, up to `as_of`.
 
-    Only on days `after` a day, and only those in `of`, where they are given.
-
-    From one row per order line: order_id, customer_id, day, amount; and `of`, one row per customer:
-    customer_id, on the same engine.
+    From one row per order line: order_id, customer_id, day, amount.
     To one row per day with such a purchase: day (day number), purchases (purchase days of customers, the
-    first ones included).
+    first ones included). Orders are those of `holdout_rows`: up to `cut` as they were known then.
     """
-    if after is not None:
-        orders = orders.filter(nw.col("day") > day_number(after))
-    days: nw.LazyFrame[Any] = purchase_days_of(orders, as_of=as_of)
-    if of is not None:
-        days = days.join(of.select("customer_id"), on="customer_id", how="semi")
-    return days.group_by("day").agg(purchases=nw.len()).with_columns(nw.col("purchases").cast(nw.Int64))
+    days = add_up_days(_orders_around(orders, cut=cut, as_of=as_of))
+    return _purchases_of_days(days, cut=cut, after=after)
+
+
+@table_function
+def purchases_by_day_of_days(days: nw.LazyFrame[Any], *, cut: date, after: date) -> nw.LazyFrame[Any]:
+    """Return `purchases_by_day` of the rows that `customer_days` gives, where `holdout_rows_of_days` may too."""
+    return _purchases_of_days(days, cut=cut, after=after)
+
+
+def _purchases_of_days(days: nw.LazyFrame[Any], *, cut: date, after: date) -> nw.LazyFrame[Any]:
+    return (
+        days.filter(nw.col("orders") > 0)
+        .with_columns(first_day=nw.col("day").min().over("customer_id"))
+        .filter((nw.col("first_day") <= day_number(cut)) & (nw.col("day") > day_number(after)))
+        .group_by("day")
+        .agg(purchases=nw.len())
+        .with_columns(nw.col("purchases").cast(nw.Int64))
+    )
 
 
 def _orders_around(orders: nw.LazyFrame[Any], *, cut: date, as_of: date) -> nw.LazyFrame[Any]:

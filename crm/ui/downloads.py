@@ -19,12 +19,14 @@ def file_maker(
     kind: exports.Format,
     columns: Sequence[str] | None,
     assumptions: Assumptions | None = None,
+    by: str = "customer_id",
+    descending: bool = False,
 ) -> Callable[[], bytes]:
     """Return what makes the file of all customers that `rule` holds for; it runs outside of any page."""
 
     def make() -> bytes:
         rows, definition = workbench.export_rows(
-            as_of=as_of, rule=rule, columns=columns, assumptions=assumptions
+            as_of=as_of, rule=rule, columns=columns, assumptions=assumptions, by=by, descending=descending
         )
         return exports.to_bytes(
             rows,
@@ -45,9 +47,14 @@ def export_menu(
     rows: int,
     columns: Sequence[str],
     name: str = "customers",
+    by: str,
+    descending: bool,
     assumptions: Assumptions | None = None,
 ) -> None:
-    """Write the export of all `rows` customers that `rule` holds for: format, columns, and the button."""
+    """Write the export of all `rows` customers that `rule` holds for, in the order of the list.
+
+    With a choice of format and columns.
+    """
     with st.popover("Export", icon=":material/download:", type="primary", disabled=not rows):
         kinds = {kind.title: kind for kind in exports.formats()}
         title = st.radio("Format", list(kinds), captions=[kind.meaning for kind in kinds.values()], key="export_format")  # fmt: skip
@@ -68,6 +75,8 @@ def export_menu(
                 kind=kind,
                 columns=None if shown == "All columns" else ["customer_id", *columns],
                 assumptions=assumptions,
+                by=by,
+                descending=descending,
             ),
             file_name=f"{name}-{as_of.isoformat()}{kind.suffix}",
             mime=kind.media_type,

@@ -43,7 +43,9 @@ total = cache.audience_size(rule, as_of=as_of, assumptions=assumed)
 everyone = cache.audience_size(EVERYONE, as_of=as_of)
 share = wording.percent(total / everyone) if everyone else wording.UNDEFINED
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.markdown(f"### {total:,} customers — {share} of {everyone:,}", width="content")
+    st.markdown(
+        f"### {wording.counted(total, 'customer')} — {share} of {everyone:,} on record", width="content"
+    )
     export_slot = st.container(width="content")
 st.markdown(plain(audiences.sentence(rule)))
 
@@ -57,7 +59,16 @@ with st.expander("Columns and order", icon=":material/view_column:"):
         "Order", {"down": "Largest first", "up": "Smallest first"}, name="order", default="down"
     )
 with export_slot:
-    export_menu(rule, as_of=as_of, rows=total, columns=columns, name=name or "customers", assumptions=assumed)
+    export_menu(
+        rule,
+        as_of=as_of,
+        rows=total,
+        columns=columns,
+        name=name or "customers",
+        by=by,
+        descending=order == "down",
+        assumptions=assumed,
+    )
 if not total:
     st.info("Nobody meets this rule. Take a condition away, or widen one.", icon=":material/person_off:")
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -341,6 +342,27 @@ def test_a_file_holds_as_many_rows_as_the_live_count(
     assert len(rows) == shop.audience_size(rule, as_of=as_of) > 50
     assert rows["customer_id"].is_unique
     assert len(rows.columns) == (len(FIELDS) if columns is None else 3)
+
+
+def test_the_file_holds_the_customers_in_the_order_of_the_list(
+    sample_app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most valuable first where the list has them first."""
+    made: list[Callable[[], bytes]] = []
+    whole = downloads.file_maker
+
+    def watched(*given: Any, **options: Any) -> Callable[[], bytes]:
+        made.append(whole(*given, **options))
+        return made[-1]
+
+    monkeypatch.setattr(downloads, "file_maker", watched)
+    for order, descending in (("down", True), ("up", False)):
+        open_rule(sample_app, CHAMPIONS, sorted="lifetime_value", order=order)
+        rows = pd.read_excel(io.BytesIO(made[-1]()), engine="calamine")
+        shown = sample_app.dataframe[0].value
+
+        assert list(rows["customer_id"][: len(shown)]) == list(shown["customer_id"])
+        assert rows["lifetime_value"].is_monotonic_decreasing is descending
 
 
 def test_the_export_button_says_how_many_customers_the_file_will_hold_and_its_format(

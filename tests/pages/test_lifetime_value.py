@@ -208,7 +208,7 @@ def test_a_refused_forecast_shows_no_number_and_says_what_would_help(sample_app:
 
     assert "Refused: there is no forecast of lifetime value." in said
     assert (
-        "The orders cover 76 days; a forecast takes at least 180. *What would help:* Import older orders"
+        "The orders cover 77 days; a forecast takes at least 180. *What would help:* Import older orders"
         in said
     )
     assert not sample_app.metric
