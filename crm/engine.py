@@ -106,6 +106,11 @@ class Engine(ABC):
         """Return the version of the orders alone, all that a forecast rests on."""
         return self._lake.version("orders")
 
+    def orders_mark(self) -> str:
+        """Return a mark of the very files the orders are in: no other orders ever have it, versions may recur."""
+        _, files = self._lake.files("orders")
+        return _short("\n".join(sorted(Path(file).name for file in files)))
+
     @abstractmethod
     def table(self, name: str) -> Lazy:
         """Return the lake's table `name`, shaped as schema.LAKE[name], in no order."""

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard, cast
@@ -38,7 +39,7 @@ from crm.analytics.profiles import HISTORY, Scores
 from crm.analytics.scores import Predictor
 from crm.analytics.segments import Bands
 from crm.engine import Engine
-from crm.errors import InvalidValue, NotEnoughData
+from crm.errors import Conflict, InvalidValue, NotEnoughData
 from crm.records.database import Records
 from crm.records.forecasts import amend_forecast, find_forecast, keep_forecast, list_forecasts
 
@@ -131,7 +132,9 @@ class Forecasting:
         self._engine = engine
         self._records = records
         self._bands = bands  # no forecast rests on them, but what was bought is kept by them
-        self._lock = threading.RLock()
+        # Whoever asks for what is kept takes the first alone, and waits for nobody who fits or computes.
+        self._lock = threading.Lock()
+        self._computing = threading.RLock()
         self._fitting = threading.RLock()
         self._kept: OrderedDict[Question, Forecast] = OrderedDict()
         self._scores: OrderedDict[str, Scores] = OrderedDict()
@@ -145,7 +148,6 @@ class Forecasting:
         """
         _require(model, holdout_weeks)
         question = Question(self._engine.orders_version(), as_of, model, holdout_weeks)
-        # Whoever asks for a kept one does not wait for another that is being fitted.
         if (kept := self._recall(question)) is not None:
             return kept
         with self._fitting:
@@ -176,9 +178,11 @@ class Forecasting:
         """
         test, facts = forecast.test, forecast.facts
         question = forecast.question
+        if test is None or facts is None or test.tracking:
+            return forecast
         with self._fitting:
             forecast = self._recall(question) or forecast
-            if test is None or facts is None or (forecast.test is not None and forecast.test.tracking):
+            if forecast.test is not None and forecast.test.tracking:
                 return forecast
             if forecast.orders_version != self._engine.orders_version():
                 return forecast
@@ -187,7 +191,9 @@ class Forecasting:
                 daily = self._purchases_by_day(test.cut, test.as_of, facts.first, days)
             curve = backtest.tracking(test, keys, daily, first=facts.first)
             drawn = replace(forecast, test=replace(test, tracking=curve))
-            with self._records.write() as session:
+            with suppress(Conflict), self._records.write() as session:  # as in _make
+                if self._engine.orders_version() != forecast.orders_version:
+                    return forecast  # orders came in: the curve is of neither version
                 row = find_forecast(session, **question._asdict())
                 if row is not None:
                     amend_forecast(session, row, test=_as_json(drawn)["test"])
@@ -200,24 +206,37 @@ class Forecasting:
             return [_from_json(row.body, row.made_at) for row in rows if row.body.get("format") == FORMAT]
 
     def scores(self, forecast: Forecast, assumptions: Assumptions) -> Scores | None:
-        """Return what `forecast` says of each distinct history, under `assumptions`; nothing if refused."""
+        """Return what `forecast` says of each distinct history, under `assumptions`; nothing if refused.
+
+        Raises Conflict where orders have come in since it was asked for, as do the other answers.
+        """
         if not forecast.usable:
             return None
         key = f"{forecast.key}/{assumptions.years}/{assumptions.discount_rate!r}/{assumptions.margin!r}"
-        with self._lock:
-            if key not in self._scores:
-                self._scores[key] = Scores(key, self._score(forecast, assumptions))
+        if (kept := self._kept_scores(key)) is not None:
+            return kept
+        with self._computing:
+            if (kept := self._kept_scores(key)) is not None:
+                return kept
+            made = Scores(key, self._score(forecast, assumptions))
+            with self._lock:
+                self._scores[key] = made
                 while len(self._scores) > KEPT_IN_MEMORY // 2:
                     self._scores.popitem(last=False)
-            self._scores.move_to_end(key)
-            return self._scores[key]
+            return made
+
+    def _kept_scores(self, key: str) -> Scores | None:
+        with self._lock:
+            if key in self._scores:
+                self._scores.move_to_end(key)
+            return self._scores.get(key)
 
     def years_ahead(self, forecast: Forecast, years: int) -> tuple[float, ...]:
         """Return the revenue of all customers that `forecast` expects in each coming year of 365 days.
 
         Money, before margin and discount.
         """
-        rows, keys = self._histories(forecast.as_of)
+        rows, keys = self._histories_of(forecast)
         yearly = scoring.yearly_orders(forecast.predictor.orders, keys, years)
         return tuple(map(float, _spend_weights(forecast.predictor, rows, keys) @ yearly))
 
@@ -228,7 +247,7 @@ class Forecasting:
         customers, ahead (revenue per customer from the as-of day on), age (mean months since their first
         purchase on the as-of day).
         """
-        rows, keys = self._histories(forecast.as_of)
+        rows, keys = self._histories_of(forecast)
         fit, weight = forecast.predictor.orders, _spend_weights(forecast.predictor, rows, keys)
         day = pd.Timestamp(forecast.as_of) - pd.to_timedelta(rows["tenure_days"], unit="D")
         month = (day.dt.year * 12 + day.dt.month - 1).to_numpy(np.int64)
@@ -259,22 +278,35 @@ class Forecasting:
     def _find(self, question: Question) -> Forecast | None:
         with self._records.read() as session:
             row = find_forecast(session, **question._asdict())
-            if row is None or row.body.get("format") != FORMAT:
+            if row is None or not self._is_answer(row.body):
                 return None
             return _from_json(row.body, row.made_at)
 
+    def _is_answer(self, body: Mapping[str, Any]) -> bool:
+        """Return whether a kept forecast has today's shape and rests on the very orders that are in the lake.
+
+        A lake that was made anew, or put back from a copy, counts its versions anew.
+        """
+        return body.get("format") == FORMAT and body.get("orders") == self._engine.orders_mark()
+
     def _make(self, question: Question) -> Forecast:
+        mark = self._engine.orders_mark()
         made = self._fitted(question)
-        with self._records.write() as session:
-            row = find_forecast(session, **question._asdict())
-            if row is not None and row.body.get("format") != FORMAT:
-                session.delete(row)  # kept by an earlier release, in another shape
-                session.flush()
-            # Orders that came in while it was fitted make it one of neither version; it is shown and not kept.
-            if self._engine.orders_version() != question.orders_version:
-                return replace(made, key=f"{question}, {id(made)}")
-            row = keep_forecast(session, **question._asdict(), body=_as_json(made))
-            return _from_json(row.body, row.made_at)
+        body = {**_as_json(made), "orders": mark}
+        try:
+            with self._records.write() as session:
+                # Orders that came in while it was fitted make it one of neither version; it is shown and not kept.
+                if self._engine.orders_version() != question.orders_version:
+                    return replace(made, key=f"{question}, {id(made)}")
+                row = find_forecast(session, **question._asdict())
+                if row is not None and not self._is_answer(row.body):
+                    session.delete(row)
+                    session.flush()
+                row = keep_forecast(session, **question._asdict(), body=body)
+                return _from_json(row.body, row.made_at)
+        except Conflict:
+            # Somebody else is writing, such as an import of contacts: to keep it is no part of the answer.
+            return _from_json(body, None)
 
     def _fitted(self, question: Question) -> Forecast:
         with self._engine.days_at_hand(as_of=question.as_of) as days:
@@ -337,6 +369,9 @@ class Forecasting:
         except NotEnoughData as error:
             reason = Reason("refused", error.message, error.hint)
             return replace(made, facts=facts, verdict=Verdict((reason,)))
+        if not test.finite:
+            verdict = backtest.judge(facts, as_of, fit=None, share_alive=None, test=test)
+            return replace(made, facts=facts, verdict=verdict)  # no number of it can be kept or shown
         alive = float(keys.customers @ fit.probability_alive(keys) / keys.customers.sum())
         return replace(
             made,
@@ -351,10 +386,23 @@ class Forecasting:
             verdict=backtest.judge(facts, as_of, fit=fit, share_alive=alive, test=test, spend=spend),
         )
 
+    def _histories_of(self, forecast: Forecast) -> tuple[pd.DataFrame, Histories]:
+        """Return the histories that `forecast` was made from. Raises Conflict where orders came in since."""
+        found = self._histories(forecast.as_of)
+        self.require_newest(forecast)
+        return found
+
+    def require_newest(self, forecast: Forecast) -> None:
+        """Raise Conflict where orders came in since `forecast` was asked for: what is read now is not its own."""
+        if self._engine.orders_version() != forecast.orders_version:
+            raise Conflict(
+                "Orders came in while this was computed.", "Ask again: the next answer rests on all of them."
+            )
+
     def _histories(self, as_of: date) -> tuple[pd.DataFrame, Histories]:
         """Return the distinct histories up to `as_of`, in order, as `purchase_histories` has them, money as floats."""
         version = self._engine.orders_version()
-        with self._lock:
+        with self._computing:
             if self._read is None or self._read[0] != (version, as_of):
                 names = list(HISTORY)
                 money = nw.col("repeat_spend", "revenue", "purchase_total").cast(nw.Float64)
@@ -403,7 +451,7 @@ class Forecasting:
 
     def _score(self, forecast: Forecast, assumptions: Assumptions) -> pa.Table:
         predictor = forecast.predictor
-        rows, keys = self._histories(forecast.as_of)
+        rows, keys = self._histories_of(forecast)
         with ThreadPoolExecutor(THREADS) as pool:
             of_orders = pool.submit(scoring.order_interval, predictor, keys, YEAR_WEEKS)
             money = scoring.money(predictor, keys, years=assumptions.years, weights=assumptions.weights)

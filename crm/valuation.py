@@ -61,7 +61,8 @@ AHEAD_DAYS = 90
 class LifetimeValue:
     """DCF lifetime value of the customers with a purchase, and how its rule did in the past.
 
-    bins: one row per bin of value: low, high, customers; the last bin has no upper end.
+    bins: one row per bin of value: low, high, customers; the last bin holds somebody, and has no upper end where
+    values lie further beyond.
     segments: one row per segment: segment, customers, lifetime_value (sum), mean, acquisition_cost (sum).
     """
 
@@ -86,7 +87,7 @@ class ForecastValue:
     total, low, high: money less acquisition cost, with its 80 % interval. alive: how many are likely still
     customers. orders_12m, revenue_12m: expected of the next 365 days. bins, segments: as `LifetimeValue` has
     them, segments with low and high as well and alive. concentration: customers_share (the most
-    valuable first) and value_share, before acquisition cost; whales: that at the `SHARES`.
+    valuable first, after acquisition cost) and value_share, before it; whales: that at the `SHARES`.
     steps, swings: from the DCF formula to the forecast, and what moves it. retention: that of the DCF's
     retention-adjusted form, which is worth `retained_total`.
     """
@@ -177,15 +178,20 @@ class Valuation:
             as_of=as_of, model=assumptions.model, holdout_weeks=assumptions.holdout_weeks
         )
 
-    def customers(self, assumptions: Assumptions, *, as_of: date) -> Lazy:
-        """Return the per-customer table with its forecasts, empty where the verdict is refused."""
-        forecast = self.forecast(assumptions, as_of=as_of)
-        return self._engine.customers(
+    def customers(self, assumptions: Assumptions, *, as_of: date, forecast: Forecast | None = None) -> Lazy:
+        """Return the per-customer table with its forecasts, empty where the verdict is refused.
+
+        forecast: the one that `assumptions` ask for, from a caller who says more of it.
+        """
+        forecast = forecast or self.forecast(assumptions, as_of=as_of)
+        customers = self._engine.customers(
             as_of=as_of,
             bands=self._bands(),
             assumptions=assumptions,
             scores=self._forecasting.scores(forecast, assumptions),
         )
+        self._forecasting.require_newest(forecast)
+        return customers
 
     def _valued(self, assumptions: Assumptions, as_of: date) -> Lazy:
         forecast = self.forecast(assumptions, as_of=as_of)
@@ -195,6 +201,7 @@ class Valuation:
             assumptions=assumptions,
             scores=self._forecasting.scores(forecast, assumptions),
         )
+        self._forecasting.require_newest(forecast)
         return with_purchase(valued)
 
     # The DCF formula
@@ -442,8 +449,10 @@ class Valuation:
         )
 
     def _concentration(self, buyers: Lazy) -> tuple[pd.DataFrame, tuple[tuple[float, float], ...]]:
-        values = self._engine.collect(buyers.select("future_value"))["future_value"].to_numpy(float)
-        sums = np.cumsum(np.sort(values)[::-1])
+        rows = self._engine.collect(buyers.select("lifetime_value", "future_value"))
+        # The most valuable are those that a list by lifetime value begins with, after their own cost.
+        rows = rows.sort_values(["lifetime_value", "future_value"], ascending=False)
+        sums = np.cumsum(rows["future_value"].to_numpy(float))
         if not len(sums) or not sums[-1] > 0:
             return pd.DataFrame({"customers_share": [], "value_share": []}), ()
         points = np.unique(np.round(np.linspace(0, len(sums), 201)).astype(int))
@@ -460,17 +469,18 @@ class Valuation:
         low, high = float(totals["low"]), float(totals["quantile"])
         width = _round_width((high - low) / HISTOGRAM_BINS)
         start = width * (low // width)
-        number = value_bins(nw.col(column), low=start, width=width, bins=HISTOGRAM_BINS)
+        # One bin more than is shown: who is in it lies beyond the last.
+        number = value_bins(nw.col(column), low=start, width=width, bins=HISTOGRAM_BINS + 1)
         counts = self._engine.collect(
             buyers.with_columns(bin=number).group_by("bin").agg(customers=nw.len())
         ).set_index("bin")["customers"]
-        edges = [start + width * place for place in range(HISTOGRAM_BINS)]
+        beyond = int(counts.get(HISTOGRAM_BINS, 0))
+        shown = HISTOGRAM_BINS if beyond else int(counts.index.max()) + 1
+        customers = counts.reindex(range(shown), fill_value=0).astype(int).to_list()
+        customers[-1] += beyond
+        edges = [start + width * place for place in range(shown + 1)]
         return pd.DataFrame(
-            {
-                "low": edges,
-                "high": [*edges[1:], None],
-                "customers": counts.reindex(range(HISTOGRAM_BINS), fill_value=0).astype(int).to_numpy(),
-            }
+            {"low": edges[:-1], "high": [*edges[1:-1], None if beyond else edges[-1]], "customers": customers}
         )
 
 
@@ -483,7 +493,8 @@ def outlook(found: CustomerForecast, *, money: Callable[[float], str] = "{:,.0f}
         f"silent for {wording.days(found.silent_days)}" if found.silent_days else "bought on the as-of day"
     )
     if found.gap_days is not None:
-        so_far = f"Usually orders every {wording.days(found.gap_days)}; {silence}."
+        pace = "day" if found.gap_days == 1 else wording.days(found.gap_days)
+        so_far = f"Usually orders every {pace}; {silence}."
     elif found.silent_days:
         so_far = f"Bought on one day so far; {silence}."
     else:

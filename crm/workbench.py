@@ -28,7 +28,7 @@ from crm.analytics.segments import Bands, Scheme, find_scheme, in_order, segment
 from crm.analytics.tables import day_of
 from crm.engine import Engine, Lazy, Version, open_engine, sorted_by
 from crm.errors import InvalidValue, NotEnoughData, NotFound
-from crm.forecasting import Forecasting
+from crm.forecasting import Forecast, Forecasting
 from crm.imports import loading
 from crm.imports.jobs import Jobs
 from crm.lake import Lake
@@ -149,6 +149,7 @@ class Workbench:
         self._starting = threading.Lock()
         self._fitting: threading.Thread | None = None
         self._fitted_version: int | None = None
+        self._closed = False
 
     @classmethod
     def open(cls, settings: Settings) -> "Workbench":
@@ -170,8 +171,11 @@ class Workbench:
 
     def close(self) -> None:
         """Close both stores, after what runs in the background."""
-        if self._fitting is not None:
-            self._fitting.join()
+        with self._starting:
+            self._closed = True
+            fitting = self._fitting
+        if fitting is not None:
+            fitting.join()
         self.engine.close()
         self.records.close()
 
@@ -182,10 +186,15 @@ class Workbench:
     def forecast_in_background(self, version: int) -> None:
         """Make the forecast of the newest orders, of this version, in a thread of its own, once for each version.
 
-        What asks for it meanwhile waits for this one.
+        What asks for it meanwhile waits for this one, and so does the end of the process, for as long as the
+        models under way are being fitted.
         """
         with self._starting:
-            if version == self._fitted_version or (self._fitting is not None and self._fitting.is_alive()):
+            if (
+                self._closed
+                or version == self._fitted_version
+                or (self._fitting is not None and self._fitting.is_alive())
+            ):
                 return
             self._fitted_version = version
             self._fitting = threading.Thread(target=self._forecast_newest, name="forecast", daemon=True)
@@ -464,11 +473,18 @@ class Workbench:
         An attribute that is gone, because the import that brought it was undone, is empty for everybody. Of a
         refused forecast nothing is known: nobody meets a condition on it, nor its opposite.
         """
-        customers = self.customers(as_of=as_of, assumptions=assumptions)
-        if audiences.fields(rule) & set(FORECAST_FIELDS):
-            forecast = self.valuation.forecast(assumptions or self.assumptions(), as_of=as_of)
-            if not forecast.usable:
-                rule = audiences.unmet(rule, FORECAST_FIELDS)
+        return self._audience(rule, assumptions or self.assumptions(), as_of=as_of)
+
+    def _audience(
+        self, rule: audiences.Rule, assumptions: Assumptions, *, as_of: date, forecast: Forecast | None = None
+    ) -> Lazy:
+        """Return `audience`; forecast: the one that `assumptions` ask for, from a caller who says more of it."""
+        reads_forecast = bool(audiences.fields(rule) & set(FORECAST_FIELDS))
+        if reads_forecast and forecast is None:
+            forecast = self.valuation.forecast(assumptions, as_of=as_of)
+        customers = self.valuation.customers(assumptions, as_of=as_of, forecast=forecast)
+        if reads_forecast and forecast is not None and not forecast.usable:
+            rule = audiences.unmet(rule, FORECAST_FIELDS)
         return _held(customers, rule)
 
     def audience_page(
@@ -567,10 +583,14 @@ class Workbench:
         Rows are sorted by `by`, empties last, and then by customer ID: the order of `audience_page`. The
         sentence names the `assumptions` where the rule or a column is the lifetime value that rests on them.
         """
+        assumed = assumptions or self.assumptions()
+        # Asked for once, so that the rows and the sentence speak of the same one.
+        forecast = self.valuation.forecast(assumed, as_of=as_of)
         if rule is None:
-            frame, definition = self.customers(as_of=as_of, assumptions=assumptions), "All customers"
+            frame = self.valuation.customers(assumed, as_of=as_of, forecast=forecast)
+            definition = "All customers"
         else:
-            frame = self.audience(rule, as_of=as_of, assumptions=assumptions)
+            frame = self._audience(rule, assumed, as_of=as_of, forecast=forecast)
             definition = audiences.sentence(rule)
             if gone := self.unknown_attributes(rule):
                 definition = f"{definition}. No customer has the attribute {', '.join(gone)}"
@@ -578,11 +598,9 @@ class Workbench:
         _require_column(by, known)
         names = [name for name in known if columns is None or name in columns]
         named = {*names, *(audiences.fields(rule) if rule is not None else ())}
-        assumed = assumptions or self.assumptions()
         if named & {"dcf_lifetime_value", *FORECAST_FIELDS}:
             definition = f"{definition}. {assumed.sentence()}"
         if named & set(FORECAST_FIELDS):
-            forecast = self.valuation.forecast(assumed, as_of=as_of)
             definition = f"{definition}. {forecast.sentence()}"
         # A quotient has no end of digits; money is written as finely as it is stored.
         quotients = [nw.col(name).round(digits) for name, digits in _QUOTIENTS.items()]

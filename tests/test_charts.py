@@ -137,10 +137,28 @@ def test_undefined_values_are_gaps_not_zeros():
     rated = charts.ranked_bar(SEGMENTS, "segment", "rate", title="?", measure=RATE)
     assert list(rated.data[0].x) == [0.75, 0.0, None]
     assert [note.text for note in rated.layout.annotations] == [f"75{S}%", f"0{S}%", "–"]
-    forecast = test_of_forecast(WEEKS)
-    assert list(forecast.data[0].y) == [12.0, None]
-    assert list(forecast.data[1].error_y.array) == [3.0, None]
-    assert list(forecast.data[1].error_y.arrayminus) == [2.0, None]
+    assert list(test_of_forecast(WEEKS).data[0].y) == [12.0, None]
+
+
+def test_bars_without_an_interval_have_no_error_bar():
+    """Plotly would draw a cap for a missing end: those bars are a trace of their own, in the same place."""
+    facts, told, rest = test_of_forecast(WEEKS).data
+    assert list(told.y) == [10.0, None]
+    assert list(told.error_y.array) == [3.0, None]
+    assert list(told.error_y.arrayminus) == [2.0, None]
+    assert list(rest.y) == [None, 11.0]
+    assert rest.error_y.array is None
+    assert told.offsetgroup == rest.offsetgroup != facts.offsetgroup
+    assert (told.showlegend, rest.showlegend) == (True, False)
+    assert [list(trace.x) for trace in (told, rest)] == [["1", "2"]] * 2
+    assert [item[0] for item in rest.customdata] == ["1", "2"]
+
+    whole, none = ([{**row, "low": end, "high": end} for row in WEEKS] for end in (9.0, None))
+    assert [trace.error_y.array is None for trace in test_of_forecast(whole).data] == [True, False]
+    assert [trace.error_y.array is None for trace in test_of_forecast(none).data] == [True, True]
+    ranked = charts.ranked_bar(WEEKS, "week", "predicted", title="?", measure=RATE, low="low", high="high")
+    assert [list(trace.x) for trace in ranked.data] == [[None, 10.0], [11.0, None]]
+    assert [trace.error_x.array is None for trace in ranked.data] == [False, True]
 
 
 def test_a_click_says_what_it_asks_for():
@@ -233,6 +251,47 @@ def test_open_ends_and_marks_of_a_histogram_are_placed():
     assert "£100 and more" in figure.data[0].hovertext[3]
     assert list(figure.data[0].y) == [1, 6, 2, 1]
     assert "£0" in figure.layout.xaxis.ticktext
+
+
+@pytest.mark.parametrize(
+    ("low", "width", "number", "written"),
+    [
+        (-500, 500, 40, ["£0", "£5,000", "£10,000", "£15,000"]),
+        (-30, 10, 31, ["£0", "£100", "£200"]),
+        (-4000, 200, 33, ["−£4,000", "−£2,000", "£0", "£2,000"]),
+        (0, 2, 7, ["£0", "£4", "£8", "£12"]),
+        (0, 0.2, 7, ["£0", "£0.40", "£0.80", "£1.20"]),
+        (123, 1, 1, ["£123", "£124"]),
+        (120, 10, 40, ["£200", "£300", "£400", "£500"]),
+    ],
+)
+def test_a_histogram_is_written_at_round_values_and_at_0(low, width, number, written):
+    rows = [{"low": low + width * at, "high": low + width * (at + 1), "customers": 1} for at in range(number)]
+    axis = bins(rows).layout.xaxis
+    assert list(axis.ticktext) == written
+    for at, text in zip(axis.tickvals, axis.ticktext, strict=True):
+        assert GBP.text(low + width * (at + 0.5)) == text
+
+
+def test_zero_is_written_between_bins_of_any_width():
+    edges = [None, -40, -15, -1, 0, 3, 8, 21, 55, 100]
+    rows = [
+        {"low": foot, "high": top, "customers": 1}
+        for foot, top in zip(edges, [*edges[1:], None], strict=True)
+    ]
+    assert list(bins(rows).layout.xaxis.ticktext) == ["−£15", "£0", "£8", "£55"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 11, 12, 13, 24, 25, 36, 37, 48, 60, 96, 120, 400])
+def test_months_are_written_once_each_however_many_there_are(count):
+    months = [date(2001 + at // 12, at % 12 + 1, 1) for at in range(count)]
+    axis = over_time([{"month": month, "revenue": 1.0} for month in months]).layout.xaxis
+    step = int(axis.dtick[1:])
+    assert axis.dtick[0] == "M"
+    assert axis.tick0 == date(2000, 1, 1)
+    assert math.ceil(count / step) <= 12
+    assert axis.tickformat == ("%b\n%Y" if step < 12 else "%Y")
+    assert step == 1 or count > 12
 
 
 @pytest.mark.parametrize("values", [[0.2], [3.0, 7.0], [1e9, 2.0], [-5.0, 12.0], [0.0], [-4.0, -9.0]])

@@ -1,6 +1,7 @@
 """Figures of forecasts show what they are given: lines, bands, bridges, gaps, words and what a click asks for."""
 
-from datetime import date
+import math
+from datetime import date, timedelta
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -349,6 +350,12 @@ def test_a_month_over_for_most_customers_does_not_break_the_expected_curve():
     assert set(expected.marker.opacity) == {0}
 
 
+def test_cohorts_of_which_no_month_is_over_are_not_denied():
+    rows = [{**row, "value": None, "forecast": None} for row in COHORTS]
+    assert cohorts(rows).layout.annotations[0].text == "No month is over yet for all of its<br>customers."
+    assert cohorts([]).layout.annotations[0].text == "No month has new customers yet."
+
+
 def test_the_payback_line_is_labelled_and_says_when_a_cohort_reaches_it():
     figure = cohorts(COHORTS, payback=14.0)
     assert figure.layout.shapes[0].y0 == 14.0
@@ -372,6 +379,70 @@ def test_the_path_is_dashed_after_today_and_both_parts_meet():
     assert figure.layout.annotations[0].text == f"62{S}% on 10{W}Mar{W}2025"
 
 
+def ticks_of(axis):
+    """The texts of a time axis between the ends of its range, as Plotly writes them, each with its day."""
+    first, last = (pd.Timestamp(end) for end in axis.range)
+    day = pd.Timestamp(axis.tick0)
+    months = isinstance(axis.dtick, str)
+    step = pd.DateOffset(months=int(axis.dtick[1:])) if months else pd.Timedelta(axis.dtick, "ms")
+    while day < first:
+        day += step
+    found = []
+    while day <= last:
+        found.append((day.date(), f"{day:{axis.tickformat.replace('%-d', '%d')}}"))
+        day += step
+    return found
+
+
+LENGTHS = (
+    0,
+    1,
+    3,
+    6,
+    7,
+    12,
+    15,
+    20,
+    42,
+    50,
+    84,
+    85,
+    100,
+    200,
+    270,
+    290,
+    400,
+    550,
+    800,
+    1100,
+    1500,
+    2500,
+    3653,
+    9000,
+)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_no_two_ticks_of_a_time_axis_read_alike_however_long_it_is(length):
+    first = TODAY - timedelta(days=length)
+    path = [{"day": first, "probability": 1.0}, {"day": TODAY, "probability": 0.5}]
+    weeks = [{"week_end": row["day"], "actual": 1.0, "predicted": 1.0} for row in path]
+    for figure in (
+        alive(path, purchases=[first]),
+        tracking(weeks, low=None, high=None, cut=TODAY),
+    ):
+        axis = figure.layout.xaxis
+        ticks = ticks_of(axis)
+        texts = [text for _, text in ticks]
+        assert len(set(texts)) == len(texts)
+        assert 1 <= len(ticks) <= 9
+        assert length < 2 or len(ticks) >= 2
+        if "%d" not in axis.tickformat and "%-d" not in axis.tickformat:
+            assert {day.day for day, _ in ticks} == {1}, "a month alone stands at its first day"
+        if "%b" not in axis.tickformat:
+            assert {day.month for day, _ in ticks} == {1}
+
+
 def test_purchases_stand_below_the_path_and_everything_is_said_in_words():
     figure = alive(DAYS)
     (ticks,) = named(figure, "Purchases")
@@ -390,14 +461,32 @@ def test_purchases_stand_below_the_path_and_everything_is_said_in_words():
 
 def test_concentration_marks_points_and_draws_the_even_split():
     figure = shares(SHARES)
-    curve, even, marked = figure.data
+    curve, points, even, marked = figure.data
     assert list(curve.y) == [0.0, 0.12, None, 1.0]
-    assert targets(curve) == [0.0, 0.01, 0.5, 1.0]
+    assert curve.mode == "lines"
+    assert targets(points) == [0.0, 0.5, 1.0]
     assert (list(even.x), list(even.y)) == ([0, 1], [0, 1])
     assert even.line.dash
     assert targets(marked) == [0.01]
     assert "Top 1 % hold 12 %" in [note.text for note in figure.layout.annotations]
     assert charts.words_of(figure) == f"Who holds it? top 1{S}% hold 12{S}%."
+
+
+def test_a_click_near_a_marked_point_of_the_concentration_finds_that_mark_alone():
+    """Points of half a percent lie about a pixel apart: the curve's own leave the marks room on both axes."""
+    rows = [{"customers_share": at / 200, "value_share": 1 - (1 - at / 200) ** 4} for at in range(201)]
+    marks = [(at, 1 - (1 - at) ** 4, f"Top {at}") for at in (0.01, 0.1, 0.2, 0.5)]
+    curve, points, _, marked = shares(rows, marks=marks).data
+    assert len(curve.x) == 201
+    assert targets(marked) == list(marked.x) == [0.01, 0.1, 0.2, 0.5]
+    assert targets(points) == list(points.x)
+    for at, held, _ in marks:
+        assert min(math.hypot(x - at, y - held) for x, y in zip(points.x, points.y, strict=True)) > 0.04
+    assert {0.05, 0.15, 0.35, 0.8, 1.0} <= set(targets(points))
+    assert points.hovertext[targets(points).index(0.055)].startswith(f"<b>Top 5.50{S}% of customers</b>")
+    assert len(points.marker.opacity) == len(points.x)
+    assert set(points.marker.opacity) == {0}
+    assert len(shares(rows, marks=()).data[1].x) == 201
 
 
 def test_labels_of_marks_that_lie_close_stand_apart():

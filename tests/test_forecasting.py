@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 from unittest.mock import patch
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from crm import audiences, sample
+from crm.analytics import backtest
 from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.segments import SCHEMES
-from crm.errors import InvalidValue, NotEnoughData
+from crm.errors import Conflict, InvalidValue, NotEnoughData
 from crm.forecasting import Forecasting, _as_json, _from_json
 from crm.records.forecasts import list_forecasts
 from crm.settings import load_settings
@@ -237,12 +239,88 @@ def test_who_asks_for_a_kept_forecast_does_not_wait_for_one_being_fitted(shop):
     made = shop.forecasting.forecast(as_of=shop.as_of())
     answers = []
 
-    with shop.forecasting._fitting:  # as while another is being fitted
-        asker = threading.Thread(target=lambda: answers.append(shop.forecasting.forecast(as_of=shop.as_of())))
+    def ask():
+        answers.append(shop.forecasting.tracked(shop.forecasting.forecast(as_of=shop.as_of())))
+
+    shop.forecasting.tracked(made)
+    # As while another is being fitted, and the scores of a third are being computed.
+    with shop.forecasting._fitting, shop.forecasting._computing:
+        asker = threading.Thread(target=ask)
         asker.start()
         asker.join(timeout=20)
 
     assert [answer.key for answer in answers] == [made.key]
+    assert answers[0].test.tracking
+
+
+def test_who_only_reads_is_answered_while_somebody_else_writes(workbench, tmp_path):
+    workbench.importer.run(
+        orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
+    )
+    busy = Conflict("Another change is being written.", "Try again.")
+
+    with patch.object(workbench.records, "write", side_effect=busy):
+        found = workbench.forecasting.tracked(workbench.forecasting.forecast(as_of=LAST))
+        again = workbench.forecasting.forecast(as_of=LAST)
+
+    assert found.usable
+    assert found.test.tracking
+    assert again is found
+    assert workbench.forecasting.earlier() == []
+
+
+def test_a_curve_is_not_kept_with_a_test_of_other_orders(workbench, tmp_path):
+    workbench.importer.run(
+        orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
+    )
+    more = orders_file(tmp_path / "two.csv", seed=2)
+    made = workbench.forecasting.forecast(as_of=LAST)
+    by_day = workbench.forecasting._purchases_by_day
+
+    def meanwhile(*asked):
+        workbench.importer.run(more, kind="orders", actor="test", source="command line")
+        return by_day(*asked)
+
+    with patch.object(workbench.forecasting, "_purchases_by_day", meanwhile):
+        drawn = workbench.forecasting.tracked(made)
+
+    assert drawn.test == made.test
+    assert not workbench.forecasting.earlier()[0].test.tracking
+
+
+def test_numbers_of_one_version_of_the_orders_are_not_joined_to_another(workbench, tmp_path):
+    workbench.importer.run(
+        orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
+    )
+    made = workbench.forecasting.forecast(as_of=LAST)
+    workbench.forecasting.scores(made, Assumptions())
+    workbench.importer.run(
+        orders_file(tmp_path / "two.csv", seed=2), kind="orders", actor="test", source="command line"
+    )
+
+    for ask in (
+        lambda: workbench.valuation.customers(Assumptions(), as_of=LAST, forecast=made),
+        lambda: workbench.forecasting.scores(made, Assumptions(years=2)),
+        lambda: workbench.forecasting.years_ahead(made, 3),
+        lambda: workbench.forecasting.cohorts_ahead(made),
+    ):
+        with pytest.raises(Conflict, match="Orders came in"):
+            ask()
+
+
+def test_a_forecast_of_another_lake_with_the_same_version_is_no_answer(tmp_path):
+    first = load_settings(home=tmp_path / "one", memory_limit="1GB")
+    shared = load_settings(home=tmp_path / "two", memory_limit="1GB", database_url=first.records_url)
+    found = []
+    for settings, customers in ((first, 700), (shared, 900)):
+        workbench = Workbench.open(settings)
+        path = orders_file(tmp_path / f"{customers}.csv", customers=customers, seed=customers)
+        workbench.importer.run(path, kind="orders", actor="test", source="command line")
+        found.append(workbench.forecasting.forecast(as_of=LAST))
+        workbench.close()
+
+    assert found[0].orders_version == found[1].orders_version
+    assert [one.facts.customers for one in found] == [700, 900]
 
 
 def test_orders_that_come_in_while_it_is_fitted_leave_no_forecast_of_neither_version(workbench, tmp_path):
@@ -427,6 +505,21 @@ def test_a_history_that_says_nothing_is_refused_in_words(workbench, csv_file, li
     assert said in " ".join(reason.found for reason in forecast.verdict.reasons)
     assert all(reason.help for reason in forecast.verdict.reasons)
     assert all(row[name] is None for row in customers.values() for name in FORECAST_FIELDS)
+
+
+def test_a_model_that_gives_no_finite_number_is_refused_and_not_an_error(workbench, tmp_path):
+    workbench.importer.run(
+        orders_file(tmp_path / "one.csv"), kind="orders", actor="test", source="command line"
+    )
+    run = backtest.run
+
+    with patch.object(backtest, "run", lambda *a, **b: replace(run(*a, **b), predicted=float("inf"))):
+        found = workbench.forecasting.tracked(workbench.forecasting.forecast(as_of=LAST))
+
+    assert found.verdict.grade == "refused"
+    assert "no finite number" in found.sentence()
+    assert (found.fit, found.test) == (None, None)
+    assert workbench.forecasting.earlier()[0].verdict == found.verdict
 
 
 def test_a_day_before_the_data_is_refused_and_not_an_error(shop):

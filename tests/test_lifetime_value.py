@@ -295,10 +295,16 @@ def test_the_rule_is_usable_up_to_a_fifth_off(predicted, actual, said):
 
 
 def test_without_a_figure_to_compare_with_the_rule_is_not_usable():
-    test = FlatRevenueTest(date(2025, 6, 30), 365, 100.0, 0.0, 10)
+    missed = FlatRevenueTest(date(2025, 6, 30), 365, 100.0, 0.0, 10)
+    empty = FlatRevenueTest(date(2025, 6, 30), 365, 0.0, 0.0, 10)
 
-    assert len(test.verdict_reasons) == 1
-    assert not test.usable
+    assert (missed.failed, missed.verdict_reasons) == (
+        True,
+        ("What the rule predicted did not come at all.",),
+    )
+    assert (empty.failed, len(empty.verdict_reasons)) == (False, 1)
+    assert not missed.usable
+    assert not empty.usable
 
 
 def test_a_refused_test_gives_its_own_reasons():
@@ -531,7 +537,7 @@ def test_the_tornado_moves_one_factor_at_a_time():
     )
     assert found["Horizon"] == Swing("Horizon", 400.0, 750.0, "1 year", "3 years")
     assert found["Margin"] == Swing("Margin", pytest.approx(500), pytest.approx(800), "40 %", "60 %")
-    assert found["Acquisition cost"] == Swing("Acquisition cost", 630.0, 670.0, "120", "80")
+    assert found["Acquisition cost"] == Swing("Acquisition cost", 630.0, 670.0, "20 % more", "20 % less")
     assert found["Spend per order"] == Swing(
         "Spend per order", pytest.approx(575), pytest.approx(725), "10 % less", "10 % more"
     )

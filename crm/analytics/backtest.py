@@ -147,6 +147,11 @@ class HoldoutTest:
         """(Predicted − actual) ÷ actual revenue; nothing when no more came in than went back."""
         return bias_of(self.predicted_revenue, self.actual_revenue)
 
+    @property
+    def finite(self) -> bool:
+        """Whether the model gave numbers at all."""
+        return bool(np.all(np.isfinite((self.predicted, self.predicted_revenue, self.low, self.high))))
+
     def sentence(self) -> str:
         """Return the outcome in a manager's words."""
         change = "" if self.revenue_bias is None else f" ({wording.signed_percent(self.revenue_bias, 1)})"
@@ -321,8 +326,7 @@ def _spend(spend: SpendFit) -> list[Reason]:
 
 
 def _outcome(test: HoldoutTest) -> list[Reason]:
-    numbers = (test.predicted, test.predicted_revenue, test.low, test.high)
-    if not np.all(np.isfinite(numbers)):
+    if not test.finite:
         return [
             Reason("refused", "The model gives no finite number for the holdout.", "Import a longer history.")
         ]

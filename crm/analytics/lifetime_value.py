@@ -192,7 +192,7 @@ class FlatRevenueTest:
         change = "" if self.bias is None else f" ({wording.signed_percent(self.bias, 1)})"
         return (
             f"Told on {wording.day(self.cut)}, the rule would have predicted {self.predicted:,.0f} for the "
-            f"{self.days} days after it, from the {self.customers:,} customer{'' if self.customers == 1 else 's'} known by then; "
+            f"{self.days} days after it, from the {wording.counted(self.customers, 'customer')} known by then; "
             f"it was {self.actual:,.0f}{change}."
         )
 
@@ -206,13 +206,20 @@ class FlatRevenueTest:
         """Why the rule's figures are not to plan money by, in sentences; empty when nothing speaks against it."""
         if self.reasons:
             return self.reasons
+        if self.failed:
+            return ("What the rule predicted did not come at all.",)
         if self.bias is None:
-            return ("No more came in than went back after the cut, so there is nothing to compare with.",)
+            return ("Nothing was predicted and nothing came, so there is nothing to compare.",)
         if abs(self.bias) > TRUSTED_BIAS:
             return (
                 f"On this history the rule was off by {wording.signed_percent(self.bias, 1)}, more than {wording.percent(TRUSTED_BIAS)}.",
             )
         return ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the rule predicted revenue, and no more came in than went back: no percentage says how far off."""
+        return self.bias is None and (self.predicted or 0) > 0
 
     @property
     def bias(self) -> float | None:
@@ -299,7 +306,7 @@ class Retention:
             f"every {self.days} days"
         )
         return (
-            f"Of the {self.customers:,} customers who bought in the {self.days} days up to "
+            f"Of the {wording.counted(self.customers, 'customer')} who bought in the {self.days} days up to "
             f"{wording.day(self.cut)}, {self.kept:,} ({wording.percent(self.share)}) bought again in the {self.days} days "
             f"after{yearly}."
         )
@@ -498,7 +505,7 @@ def tornado(
         ("Margin", [(total(margin=margin), f"{margin * 100:.10g} %") for margin in margins]),
         (
             "Acquisition cost",
-            [(total(cost=part), _money(acquisition_cost * part)) for part in (0.8, 1.2)],
+            [(total(cost=0.8), "20 % less"), (total(cost=1.2), "20 % more")],
         ),
         ("Spend per order", [(total(spend=0.9), "10 % less"), (total(spend=1.1), "10 % more")]),
     ]

@@ -235,6 +235,31 @@ def value_axis(measure: Measure, values: Sequence[float | None]) -> dict[str, An
     }
 
 
+def day_ticks(first: date, last: date) -> dict[str, Any]:
+    """Return ticks of a time axis over these days, few enough for a phone and each told from the next.
+
+    Closer than a month they are written with their day, else as `month_ticks` writes them.
+    """
+    # Plotly's own choice knows nothing of the format, and would write "Jun" for each of two days of June.
+    for step in (1, 2, 3, 7, 14):
+        if (last - first).days <= step * 6:
+            return {"tick0": first, "dtick": step * 86_400_000, "tickformat": "%-d %b\n%Y", "tickangle": 0}
+    return month_ticks(first, last, most=9)
+
+
+def month_ticks(first: date, last: date, *, most: int) -> dict[str, Any]:
+    """Return ticks of a time axis over these days at `most` first days of months, of half-years or years at 8."""
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    steps = ((1, most), (2, most), (3, most), *((step, 8) for step in (6, 12, 24, 60, 120, 240)))
+    step = next((step for step, ticks in steps if months <= step * ticks), 600)
+    return {
+        "tick0": date(2000, 1, 1),
+        "dtick": f"M{step}",
+        "tickformat": "%b\n%Y" if step < 12 else "%Y",
+        "tickangle": 0,
+    }
+
+
 def column_of(rows: Rows, name: str) -> list[Any]:
     """Return one column of `rows` as a list."""
     if isinstance(rows, Sequence):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from html import escape
 from itertools import pairwise
+from math import hypot
 from textwrap import wrap
 from typing import Any
 
@@ -22,6 +23,7 @@ from crm.charts.figures import (
     colour_between,
     column_of,
     day_of,
+    day_ticks,
     describe,
     empty_figure,
     hide_value_axis,
@@ -55,6 +57,12 @@ _PHONE = 230
 
 _LETTER = 7
 """Pixels of a letter of 12 pixels' height, on average and generously."""
+
+_DOT_REACH = 0.04
+"""Part of the axes' length around a labelled dot in which no point of the curve takes a click.
+
+Plotly gives a click to the smaller of two marks under it. On a phone this is twice the dot's radius.
+"""
 
 
 def tracking_curve(
@@ -371,13 +379,15 @@ def cohort_curves(
     payback: float | None = None,
     payback_label: str = "Acquisition cost",
     empty: str = "No month has new customers yet.",
+    unfinished: str = "No month is over yet for all of its customers.",
 ) -> go.Figure:
     """Return one rising line per cohort: what its customers brought so far, and dashed what they are expected to.
 
     From one row per cohort and month: `cohort` (the month of the first purchase), `age` (months since then),
     `value` and `forecast`, both cumulative and per customer of the cohort, in units of `measure`. A row has the
     one, the other, or both where the forecast begins; a month that is not over has neither. `payback` is the
-    value at which a customer has paid for being won. A click gives the cohort as "2025-03".
+    value at which a customer has paid for being won. A click gives the cohort as "2025-03". Cohorts without any
+    value give a figure that says `unfinished`, no cohort at all one that says `empty`.
     """
     found: dict[date, list[tuple[float, float | None, float | None]]] = {}
     columns = (numbers_of(rows, age), numbers_of(rows, value), numbers_of(rows, forecast))
@@ -390,7 +400,7 @@ def cohort_curves(
         if any_known([number for _, *numbers in points for number in numbers])
     }
     if not curves:
-        return empty_figure(empty, title=title)
+        return empty_figure(unfinished if found else empty, title=title)
 
     figure = bare_figure(title, height=380)
     tells: list[tuple[str, str]] = []
@@ -599,7 +609,7 @@ def concentration(
 
     From one row per point, in order: `share_of_customers` (0 to 1, those with the highest value first) and
     `share_of_value`, theirs. `marks` are points with their words: (0.01, 0.12, "Top 1 % hold 12 %"). A click gives
-    the share of customers.
+    the share of customers; on a marked point and close around it, the mark's own.
     """
     shares, values = numbers_of(rows, share_of_customers), numbers_of(rows, share_of_value)
     if not any_known(values):
@@ -609,18 +619,35 @@ def concentration(
         x=shares,
         y=values,
         name="As it is",
-        mode="lines+markers",
+        mode="lines",
         line={"color": theme.ACCENT, "width": 2.4},
         fill="tozeroy",
         fillcolor=seen_through(theme.ACCENT, 0.08),
-        marker=_points(values, theme.ACCENT),
-        customdata=[[share] for share in shares],
+        hoverinfo="skip",
+    )
+    points = _points(values, theme.ACCENT)
+    free = [
+        row
+        for row, (share, part) in enumerate(zip(shares, values, strict=True))
+        if share is None
+        or part is None
+        or all(hypot(share - at, part - held) > _DOT_REACH for at, held, _ in marks)
+    ]
+    figure.add_scatter(
+        x=[shares[row] for row in free],
+        y=[values[row] for row in free],
+        name="As it is",
+        mode="markers",
+        marker={**points, "opacity": [points["opacity"][row] for row in free]},
+        customdata=[[shares[row]] for row in free],
         hovertext=[
-            f"<b>Top {wording.percent(share)} of customers</b><br>{escape(value_title)}: {wording.percent_exact(part)}"
-            for share, part in zip(shares, values, strict=True)
+            f"<b>Top {wording.percent_exact(shares[row])} of customers</b>"
+            f"<br>{escape(value_title)}: {wording.percent_exact(values[row])}"
+            for row in free
         ],
         hovertemplate="%{hovertext}<extra></extra>",
         selected={"marker": {"opacity": 1}},
+        showlegend=False,
     )
     figure.add_scatter(
         x=[0, 1],
@@ -737,10 +764,9 @@ def _mark_day(figure: go.Figure, day: date, text: str, days: Sequence[date]) -> 
     figure.update_xaxes(
         type="date",
         range=[first - room, last + room],
-        tickformat="%b\n%Y",
         ticklabelmode="instant",
         hoverformat="%d %b %Y",
-        nticks=9,
+        **day_ticks(first, last),
     )
     figure.add_vline(x=day, line={"width": 1.2, "dash": "dot", "color": theme.TEXT})
     _label_above(figure, day, text, to_left=day - first > last - day)

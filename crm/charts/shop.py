@@ -29,11 +29,15 @@ from crm.charts.figures import (
     describe,
     empty_figure,
     hide_value_axis,
+    month_ticks,
     numbers_of,
     prediction_hovers,
     value_axis,
 )
 from crm.wording import Measure
+
+_ROUND = ("1.000000", "2.000000", "5.000000")
+"""The leading digits of a step that reads well."""
 
 _INDENT = "\N{EN SPACE}"
 """Keeps a tile's text off its edge, for which Plotly has no setting."""
@@ -120,11 +124,9 @@ def revenue_over_time(
         if as_of and unfinished
         else "Month",
         type="date",
-        tickformat="%b\n%Y",
         ticklabelmode="instant",
         hoverformat="%b %Y",
-        tickvals=months if len(months) <= 6 else None,
-        nticks=12,  # a phone has room for twelve
+        **month_ticks(min(months), max(months), most=12),  # a phone has room for twelve
     )
     figure.update_yaxes(title_text=measure.axis_title, **value_axis(measure, [*now, *compared]))
     describe(
@@ -321,18 +323,20 @@ def ranked_bar(
 
     known = [number for number in (*sizes, *lows, *highs) if number is not None]
     figure = bare_figure(title, height=BAR_PITCH * len(names) + TITLE_ROOM + TOOL_ROOM + 36)
-    figure.add_bar(
-        x=sizes,
-        y=[str(position) for position in range(len(names))],
-        orientation="h",
-        marker={"color": [colour if isinstance(colour, str) else colour(name) for name in names]},
-        width=0.62,
-        customdata=[[name] for name in names],
-        hovertext=hovers,
-        hovertemplate="%{hovertext}<extra></extra>",
-        unselected={"marker": {"opacity": 0.45}},
-        error_x=_interval(sizes, lows, highs) if low and high else None,
-    )
+    for part, interval in _with_intervals(sizes, lows, highs):
+        figure.add_bar(
+            x=part,
+            y=[str(position) for position in range(len(names))],
+            orientation="h",
+            marker={"color": [colour if isinstance(colour, str) else colour(name) for name in names]},
+            width=0.62,
+            offsetgroup="values",
+            customdata=[[name] for name in names],
+            hovertext=hovers,
+            hovertemplate="%{hovertext}<extra></extra>",
+            unselected={"marker": {"opacity": 0.45}},
+            error_x=interval,
+        )
     add_names(figure, [label(name) for name in names], title=category_title)
     add_values(figure, [measure.text(size) for size in sizes])
     hide_value_axis(figure, measure, known, last=1.0 if whole else None)
@@ -355,8 +359,8 @@ def histogram(
     """Return one column per bin, as high as the number of customers in it.
 
     From one row per bin, in order: `low` and `high`, its edges in units of `measure`, and `count`. An edge that
-    is None or infinite is open ("and more"). All columns are equally wide, whatever their bins span, and the
-    edges are written between them. `marks` are values shown as vertical lines with their names. A click gives
+    is None or infinite is open ("and more"). All columns are equally wide, whatever their bins span, and edges
+    are written between them: 0, if it is one, and of bins of one width its round multiples. `marks` are values shown as vertical lines with their names. A click gives
     the edges.
     """
     lows, highs, counts = numbers_of(rows, low), numbers_of(rows, high), numbers_of(rows, count)
@@ -388,12 +392,8 @@ def histogram(
     )
     longest = max(len(measure.text(foot)) for foot in lows)
     room = 6 if longest <= 6 else 4  # as many labels stand side by side on a phone
-    step = max(1, math.ceil(len(counts) / room))
-    ticks = [index for index, foot in enumerate(lows) if index % step == 0 and foot is not None]
-    edge_places, edge_texts = [index - 0.5 for index in ticks], [measure.text(lows[index]) for index in ticks]
-    if len(counts) % step == 0 and highs[-1] is not None:
-        edge_places.append(len(counts) - 0.5)
-        edge_texts.append(measure.text(highs[-1]))
+    edges = [*lows, highs[-1]]
+    ticks = _edge_ticks(edges, room)
     for position, (at, name) in enumerate(marks):
         place = _place(at, lows, highs)
         if place is None:
@@ -414,8 +414,8 @@ def histogram(
     figure.update_layout(bargap=0, margin={"t": figure.layout.margin.t + 18 * max(0, len(marks) - 1)})
     figure.update_xaxes(
         title_text=measure.axis_title,
-        tickvals=edge_places,
-        ticktext=edge_texts,
+        tickvals=[index - 0.5 for index in ticks],
+        ticktext=[measure.text(edges[index]) for index in ticks],
         tickangle=0,
         ticks="outside",
         ticklen=4,
@@ -466,14 +466,17 @@ def backtest_bars(
         "unselected": {"marker": {"opacity": 0.45}},
     }
     figure = bare_figure(title, height=320)
-    figure.add_bar(y=facts, name="Actual", marker={"color": theme.GREY}, **shared)
-    figure.add_bar(
-        y=forecast,
-        name="Predicted",
-        marker={"color": theme.ACCENT},
-        error_y=_interval(forecast, lows, highs) if low and high else None,
-        **shared,
-    )
+    figure.add_bar(y=facts, name="Actual", marker={"color": theme.GREY}, offsetgroup="actual", **shared)
+    for position, (part, interval) in enumerate(_with_intervals(forecast, lows, highs)):
+        figure.add_bar(
+            y=part,
+            name="Predicted",
+            marker={"color": theme.ACCENT},
+            offsetgroup="predicted",
+            error_y=interval,
+            showlegend=position == 0,
+            **shared,
+        )
     figure.update_layout(barmode="group", bargap=0.28, bargroupgap=0.04)
     add_legend(figure)
     step = math.ceil(
@@ -513,12 +516,18 @@ def _month_widths(months: Sequence[date], share: float) -> list[float]:
     return [28 * 86_400_000 * share] * len(months)
 
 
-def _interval(
+def _with_intervals(
     values: Sequence[float | None], lows: Sequence[float | None], highs: Sequence[float | None]
-) -> dict[str, Any]:
-    """Return the error bars that reach from `lows` to `highs`; a value without both ends has none."""
+) -> list[tuple[list[float | None], dict[str, Any] | None]]:
+    """Return the values of bars with the error bars from `lows` to `highs`, and of those without both ends.
+
+    Each is as long as `values`, with None for the other's, and is left out when it has none of its own.
+    """
+    # Plotly draws a missing end as a cap at the value itself: bars without an interval need a trace of their own.
     known = [None not in ends for ends in zip(values, lows, highs, strict=True)]
-    return {
+    told = [value if on else None for value, on in zip(values, known, strict=True)]
+    rest = [None if on else value for value, on in zip(values, known, strict=True)]
+    interval = {
         "type": "data",
         "symmetric": False,
         "array": [
@@ -533,6 +542,30 @@ def _interval(
         "thickness": 1.2,
         "width": 3,
     }
+    parts: list[tuple[list[float | None], dict[str, Any] | None]] = []
+    if any(known):
+        parts.append((told, interval))
+    if any_known(rest) or not parts:
+        parts.append((rest, None))
+    return parts
+
+
+def _edge_ticks(edges: Sequence[float | None], room: int) -> list[int]:
+    """Return which of the bins' `edges` are written: 0 if it is one, and others as far apart, about `room`."""
+    known = {index: edge for index, edge in enumerate(edges) if edge is not None}
+    least = max(1, math.ceil((len(edges) - 1) / room))
+    widths = [later - edge for index, edge in known.items() if (later := known.get(index + 1)) is not None]
+    if not widths or not math.isclose(min(widths), max(widths), rel_tol=1e-6):
+        nought = next((index for index, edge in known.items() if edge == 0), 0)
+        return [index for index in known if (index - nought) % least == 0]
+    width = widths[0]
+
+    def multiples(step: int) -> list[int]:
+        return [index for index, edge in known.items() if round(edge / width) % step == 0]
+
+    steps = (step for step in range(least, len(edges)) if f"{step * width:e}"[:8] in _ROUND)
+    ticks = next((multiples(step) for step in steps), [])
+    return ticks if len(ticks) > 2 else multiples(least)
 
 
 def _place(value: float, lows: Sequence[float | None], highs: Sequence[float | None]) -> float | None:

@@ -70,14 +70,14 @@ def _model_asked() -> str:
 
 
 def holdout_weeks(asked: float) -> int | None:
-    """Return the weeks of holdout asked for; nothing, for the last quarter, where 0 is. Raises InvalidValue."""
+    """Return the weeks of holdout asked for; nothing, for the last fourth, where 0 is. Raises InvalidValue."""
     if asked == LAST_QUARTER:
         return None
     if not MIN_HOLDOUT_WEEKS <= asked <= MAX_HOLDOUT_WEEKS:
         raise InvalidValue(
             f"The holdout is {wording.count(asked)} weeks.",
             f"Choose whole weeks from {MIN_HOLDOUT_WEEKS} to {MAX_HOLDOUT_WEEKS}, or {LAST_QUARTER} for the last "
-            "quarter of the history.",
+            "fourth of the history.",
         )
     return int(asked)
 

@@ -29,7 +29,7 @@ from crm.wording import Measure
 LINES_PER_PAGE = 25
 BIN_SHOWN = 20
 _SCHEMES = ("rfm_segment", "value_class", "purchase_power", "age_group", "region")
-_TABS = ("Contact", "Orders", "Tickets", "Answers")
+_TABS = ("Contact", "Order lines", "Tickets", "Answers")
 
 
 def back_to_list() -> None:

@@ -125,7 +125,7 @@ def formula(found: ForecastValue, forecast: Forecast) -> str:
         f"Expected orders × expected spend ({model} and Gamma-Gamma) of each customer in the next {span} × margin "
         f"{given.margin * 100:g} %, discounted by {given.discount_rate * 100:g} % a year, less acquisition cost: "
         f"{wording.money_exact(found.total + found.acquisition_cost)} − {wording.money_exact(found.acquisition_cost)} "
-        f"= {wording.money_exact(found.total)}, over {found.customers:,} customers with a purchase. Customers still to be "
+        f"= {wording.money_exact(found.total)}, over {wording.counted(found.customers, 'customer')} with a purchase. Customers still to be "
         "won are not in it."
     )
 
@@ -274,7 +274,9 @@ def _most_valuable(assumptions: Assumptions, as_of: date) -> None:
         opens_help="Click a name to see the customer.",
     )
     everybody = st.button(
-        f"List and export all {total:,} customers by value", key="export_all", icon=":material/download:"
+        f"List and export {wording.counted(total, 'customer')} by value",
+        key="export_all",
+        icon=":material/download:",
     )
     if row is not None:
         open_customer(str(rows["customer_id"].iloc[row]))

@@ -187,6 +187,12 @@ def csv_of(test: HoldoutTest) -> bytes:
 def _candidates(forecast: Forecast, key: str) -> None:
     st.subheader("Why this model?", anchor=False)
     st.markdown(plain(forecast.why))
+    if forecast.test is not None and forecast.candidates:
+        seen = min(one.customers for one in forecast.candidates)
+        part = f", of {wording.count(seen)} of its customers" if seen < forecast.test.customers else ""
+        st.caption(
+            plain(f"Fitted to the history up to {wording.day(forecast.test.cut)}{part}; tested on the rest.")
+        )
     rows = pd.DataFrame(
         [
             {
@@ -242,6 +248,11 @@ def _parameters(forecast: Forecast, key: str) -> None:
     if not rows:
         return
     st.subheader("What did the fit find?", anchor=False)
+    st.caption(
+        plain(
+            f"Fitted to the whole history up to {wording.day(forecast.as_of)}: what the forecast is made with."
+        )
+    )
     table(
         pd.DataFrame(rows),
         (

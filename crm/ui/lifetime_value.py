@@ -74,7 +74,7 @@ def choose_assumptions(as_of: date) -> Assumptions:
                     default=LAST_QUARTER,
                     whole=True,
                     meaning="The end of the history that the forecast is tested on: "
-                    f"{MIN_HOLDOUT_WEEKS} to {MAX_HOLDOUT_WEEKS} weeks, or {LAST_QUARTER} for its last quarter.",
+                    f"{MIN_HOLDOUT_WEEKS} to {MAX_HOLDOUT_WEEKS} weeks, or {LAST_QUARTER} for its last fourth, a year at most.",
                 )
         edit_channel_costs(as_of)
         with cost_slot:
@@ -122,7 +122,7 @@ def formula(found: LifetimeValue) -> str:
         f"A discounted year for {given.years} year{'s' if given.years > 1 else ''} is worth {factor} years: "
         f"{wording.money_exact(found.annual_revenue)} × {margin} × {factor} − "
         f"{wording.money_exact(found.acquisition_cost)} = {wording.money_exact(found.total)}, "
-        f"over {found.customers:,} customers with a purchase. A contact's own acquisition cost goes before "
+        f"over {wording.counted(found.customers, 'customer')} with a purchase. A contact's own acquisition cost goes before "
         f"the {wording.money_exact(given.acquisition_cost)} set above{' and what is set for its channel' if given.channel_costs else ''}."
     )
 
@@ -231,6 +231,13 @@ def _forms(found: LifetimeValue, forecast: ForecastValue | None) -> None:
 
 def _show_rule(test: FlatRevenueTest) -> None:
     """Write whether the formula's figures may be used for budgets, by how its rule did on this history."""
+    if test.failed:
+        st.warning(
+            f"{plain(test.sentence())} Do not use these figures for budgets.",
+            title="On your own history the rule failed: what it predicted did not come.",
+            icon=":material/rule:",
+        )
+        return
     if test.bias is None:
         st.warning(
             f"{plain(' '.join(test.verdict_reasons))} Do not use these figures for budgets without care.",

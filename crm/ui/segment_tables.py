@@ -61,7 +61,7 @@ def segment_table(found: Segments, *, key: str, actions: bool = False) -> None:
         opens_help="Click a name to see its customers.",
     )
     st.markdown(
-        f"**{wording.count(found.customers)} customers with a purchase**, the sum of all segments; "
+        f"**{wording.counted(found.customers, 'customer')} with a purchase**, the sum of all segments; "
         f"revenue {money('Revenue').exact(found.revenue)}. Click a name to see its customers."
     )
     if row is not None:

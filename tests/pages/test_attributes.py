@@ -94,7 +94,7 @@ def test_the_rule_builder_offers_attributes_by_the_titles_they_came_with(sample_
     assert values.options == ["00123"]
     values.set_value(["00123"]).run()
 
-    assert "1 customers — " in text_of(sample_app)
+    assert "1 customer — " in text_of(sample_app)
     assert json.loads(link_of(sample_app, "rule") or "") == {"field": TIER, "op": "in", "value": ["00123"]}
     assert not sample_app.exception
 
@@ -114,7 +114,7 @@ def test_a_rule_over_an_attribute_that_is_gone_says_so(sample_app: AppTest, impo
     """Nobody meets it, the condition stays in the form, and nothing breaks."""
     rule = json.dumps({"field": POINTS, "op": ">", "value": 12})
     open_page(sample_app, state.AUDIENCES, rule=rule)
-    assert "1 customers — " in text_of(sample_app)
+    assert "1 customer — " in text_of(sample_app)
     cache.workbench().importer.undo(import_id, actor="test")
     open_page(sample_app, state.AUDIENCES, rule=rule)
 

@@ -389,6 +389,22 @@ def test_a_rule_that_was_far_off_is_warned_of(sample_app: AppTest, predicted: fl
     assert bool(sample_app.warning) is warned
 
 
+def test_a_rule_of_which_nothing_came_true_has_failed_and_was_not_untested(sample_app: AppTest) -> None:
+    """As in a shop of one-time buyers: those known by the cut never came again."""
+    from datetime import date
+    from unittest.mock import patch
+
+    test = FlatRevenueTest(date(2025, 6, 30), 365, 21_900, 0, 450)
+    with patch("crm.valuation.Valuation.flat_revenue_test", return_value=test):
+        open_page(sample_app, state.LIFETIME_VALUE, view="dcf")
+
+    said = text_of(sample_app)
+    assert "the rule failed: what it predicted did not come" in said
+    assert (
+        "predicted 21,900 for the 365 days after it, from the 450 customers known by then; it was 0." in said
+    )
+
+
 def test_a_clicked_segment_opens_its_customers(sample_app: AppTest) -> None:
     """The bar of value class A leads to its customers."""
     open_page(sample_app, state.LIFETIME_VALUE)
