@@ -36,6 +36,7 @@ from crm.analytics.lifetime_value import (
     yearly_retention,
 )
 from crm.analytics.loyalty import rate
+from crm.analytics.profiles import LOADING_NAMES
 from crm.analytics.segments import Bands, find_scheme, in_order
 from crm.analytics.tables import day_number, day_of
 from crm.engine import Engine, Lazy
@@ -78,6 +79,15 @@ class LifetimeValue:
     bins: pd.DataFrame
     segments: pd.DataFrame
     test: FlatRevenueTest
+    retention: Retention
+
+    @property
+    def retained_total(self) -> float | None:
+        """What they are worth if each year keeps the share that `retention` found; nothing where it found none."""
+        rate, given = self.retention.rate, self.assumptions
+        if rate is None:
+            return None
+        return self.annual_revenue * given.margin * given.retained_annuity(rate) - self.acquisition_cost
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,7 @@ class ForecastValue:
     customers. orders_12m, revenue_12m: expected of the next 365 days. bins, segments: as `LifetimeValue` has
     them, segments with low and high as well and alive. concentration: customers_share (the most
     valuable first, after acquisition cost) and value_share, before it; whales: that at the `SHARES`.
-    steps, swings: from the DCF formula to the forecast, and what moves it. retention: that of the DCF's
-    retention-adjusted form, which is worth `retained_total`.
+    steps, swings: from the DCF formula to the forecast, and what moves it.
     """
 
     as_of: date
@@ -109,8 +118,6 @@ class ForecastValue:
     segments: pd.DataFrame
     concentration: pd.DataFrame
     whales: tuple[tuple[float, float], ...]
-    retention: Retention
-    retained_total: float | None
     steps: tuple[Step, ...]
     swings: tuple[Swing, ...]
 
@@ -248,6 +255,7 @@ class Valuation:
             bins=self._bins(buyers, "dcf_lifetime_value", totals),
             segments=in_order(segments, found),
             test=self.flat_revenue_test(as_of=as_of),
+            retention=self.retention(as_of=as_of),
         )
 
     def flat_revenue_test(self, *, as_of: date) -> FlatRevenueTest:
@@ -307,10 +315,9 @@ class Valuation:
         # Every customer is in one segment, and all that an interval is made of adds up.
         every = _valued_groups(sums.drop(columns="segment").sum().to_frame().T).iloc[0]
         customers, cost = int(every["customers"]), float(every["acquisition_cost"])
-        retention = self.retention(as_of=as_of)
         annual = float(totals["annual_revenue"] or 0)
         concentration, whales = self._concentration(buyers)
-        kept = retention.rate
+        kept = self.retention(as_of=as_of).rate
         return ForecastValue(
             as_of=as_of,
             assumptions=assumptions,
@@ -329,10 +336,6 @@ class Valuation:
             segments=in_order(segments, found),
             concentration=concentration,
             whales=whales,
-            retention=retention,
-            retained_total=None
-            if kept is None
-            else annual * assumptions.margin * assumptions.retained_annuity(kept) - cost,
             steps=bridge(
                 assumptions,
                 annual_revenue=annual,
@@ -552,9 +555,7 @@ def _histories_by(
 
 
 def _group_sums(buyers: Lazy) -> Lazy:
-    loadings = {
-        f"loading_{number}": nw.col(f"loading_{number}").sum() for number in range(1, scoring.LOADINGS + 1)
-    }
+    loadings = {name: nw.col(name).sum() for name in LOADING_NAMES}
     return (
         buyers.with_columns(variance=nw.col("value_deviation") * nw.col("value_deviation"))
         .group_by("segment")
@@ -571,7 +572,7 @@ def _group_sums(buyers: Lazy) -> Lazy:
 
 def _valued_groups(sums: pd.DataFrame) -> pd.DataFrame:
     """Return groups of customers with their lifetime value, its interval and its mean."""
-    names = [f"loading_{number}" for number in range(1, scoring.LOADINGS + 1)]
+    names = list(LOADING_NAMES)
     ends = [
         scoring.total_interval(float(value), float(variance), np.asarray(loads, dtype=float))
         for value, variance, loads in zip(

@@ -23,6 +23,7 @@ from crm.analytics import loyalty as loyalty_of
 from crm.analytics.customers import with_purchase
 from crm.analytics.lifetime_value import Assumptions, channel_costs_as_json, channel_costs_from
 from crm.analytics.loyalty import NetPromoterScore, net_promoter_score
+from crm.analytics.profiles import FORECAST_FIELDS
 from crm.analytics.revenue import activity_by_bucket, revenue_by_day
 from crm.analytics.segments import Bands, Scheme, find_scheme, in_order, segment_summary
 from crm.analytics.tables import day_of
@@ -616,17 +617,6 @@ class Workbench:
         ]
         return rows.cast(pa.schema(columns, rows.schema.metadata))
 
-
-FORECAST_FIELDS = (
-    "probability_alive",
-    "expected_orders_12m",
-    "expected_orders_12m_low",
-    "expected_orders_12m_high",
-    "lifetime_value",
-    "lifetime_value_low",
-    "lifetime_value_high",
-)
-"""Fields that a forecast fills, and leaves empty where its verdict is refused."""
 
 _QUOTIENTS = {
     "average_order_value": 4,

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from crm.analytics.scores import LOADINGS
 from crm.analytics.segments import Bands, age_group, age_on, purchase_power, region
 from crm.analytics.tables import day_number, table_function
 from crm.schema import BLANKS, FIELDS
@@ -27,12 +28,15 @@ ORDER_FORECASTS = (
 )
 """Columns of the scores that are fields as they are."""
 
+LOADING_NAMES = tuple(f"loading_{number}" for number in range(1, LOADINGS + 1))
+"""Columns of what an error in each direction of the parameters changes."""
+
 MONEY_FORECASTS: dict[str, str] = {
     "future_value": "value",
     "future_value_low": "low",
     "future_value_high": "high",
     "value_deviation": "deviation",
-    **{f"loading_{number}": f"loading_{number}" for number in range(1, 8)},
+    **{name: name for name in LOADING_NAMES},
 }
 """Columns of money before acquisition cost, with the name of their two coefficients in the scores."""
 
@@ -45,7 +49,10 @@ LIFETIME_VALUES = {
 }
 """Fields that are a forecast of money less the acquisition cost."""
 
-ASSUMED = ("dcf_lifetime_value", *ORDER_FORECASTS, *LIFETIME_VALUES)
+FORECAST_FIELDS = (*ORDER_FORECASTS, *LIFETIME_VALUES)
+"""Fields that a forecast fills, and leaves empty where its verdict is refused."""
+
+ASSUMED = ("dcf_lifetime_value", *FORECAST_FIELDS)
 """Fields that rest on assumptions or on a model, which belong to the question and not to the customer."""
 
 SCORES = pa.schema(

@@ -9,11 +9,11 @@ from crm import wording
 from crm.analytics.backtest import MAX_HOLDOUT_WEEKS, MIN_HOLDOUT_WEEKS
 from crm.analytics.btyd import MODELS, TITLES
 from crm.analytics.lifetime_value import Assumptions
+from crm.analytics.profiles import FORECAST_FIELDS
 from crm.errors import ClienteleError, InvalidValue, NotEnoughData
 from crm.forecasting import AUTO
 from crm.ui import cache, choices, state
 from crm.ui.widgets import plain, show_error
-from crm.workbench import FORECAST_FIELDS
 
 NAMES = (
     "years", "discount_rate", "margin", "cost_by", "acquisition_cost", "marketing_expense", "model", "holdout",

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from crm import audiences
-from crm.analytics.lifetime_value import Assumptions, Retention
+from crm.analytics.lifetime_value import Assumptions
 from crm.analytics.segments import Bands
 from crm.forecasting import Forecast
 from crm.schema import Field
@@ -103,17 +103,6 @@ def by_forecast(assumptions: Assumptions, *, as_of: date, scheme: str) -> Foreca
 def _by_forecast(at: Stamp, assumptions: Assumptions, as_of: date, scheme: str) -> ForecastValue:
     del at
     return workbench().valuation.by_forecast(assumptions, as_of=as_of, scheme=scheme)
-
-
-def retention(*, as_of: date) -> Retention:
-    """Return `Valuation.retention`."""
-    return _retention(workbench().engine.orders_version(), as_of)
-
-
-@st.cache_data(ttl=HOUR, max_entries=32, show_spinner=False)
-def _retention(orders: int, as_of: date) -> Retention:
-    del orders
-    return workbench().valuation.retention(as_of=as_of)
 
 
 def acquisition(assumptions: Assumptions, *, as_of: date) -> Acquisition:

@@ -191,17 +191,12 @@ def dcf_view(found: LifetimeValue, forecast: ForecastValue | None, scheme: str) 
 
 def _forms(found: LifetimeValue, forecast: ForecastValue | None) -> None:
     """Write the total by each of the three forms, under one set of assumptions."""
-    retention = cache.retention(as_of=found.as_of)
-    retained = None
-    if retention.rate is not None:
-        given = found.assumptions
-        kept = given.margin * given.retained_annuity(retention.rate)
-        retained = found.annual_revenue * kept - found.acquisition_cost
+    retention = found.retention
     rows = [
         ("DCF, flat revenue", found.total, "Last year's revenue comes again every year; nobody leaves."),
         (
             "DCF with retention",
-            retained,
+            found.retained_total,
             f"Each year keeps {wording.percent(retention.rate)} of the revenue: the share of customers who came back."
             if retention.rate is not None
             else "Retention is not known.",
