@@ -360,8 +360,8 @@ def histogram(
 
     From one row per bin, in order: `low` and `high`, its edges in units of `measure`, and `count`. An edge that
     is None or infinite is open ("and more"). All columns are equally wide, whatever their bins span, and edges
-    are written between them: 0, if it is one, and of bins of one width its round multiples. `marks` are values shown as vertical lines with their names. A click gives
-    the edges.
+    are written between them: 0, if it is one, and of bins of one width its round multiples. `marks` are values
+    shown as vertical lines with their names. A click gives the edges.
     """
     lows, highs, counts = numbers_of(rows, low), numbers_of(rows, high), numbers_of(rows, count)
     if not counts or not math.fsum(number or 0 for number in counts):
