@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,11 @@ def test_a_reload_in_the_middle_of_an_import_loses_nothing(fresh: Server, visit:
     button = tab.page.get_by_role("button", name="Import orders.csv")
     expect(button).to_be_visible(timeout=PATIENCE)
     button.dblclick(no_wait_after=True)
+    # A reload that overtakes the click is no reload in the middle of an import.
+    begun, patience = fresh.home / "import.lock", time.monotonic() + PATIENCE / 1000
+    while not begun.exists():
+        assert time.monotonic() < patience, "the import never began"
+        time.sleep(0.005)
     tab.page.reload()
     tab.open("history")
     expect(
