@@ -631,8 +631,8 @@ def _lifetime_value_lines(
     assumptions = formula.assumptions
     fit, spend, test, verdict = forecast.fit, forecast.spend, forecast.test, forecast.verdict
     lines = [
-        f"Lifetime value as of {formula.as_of}: {formula.customers:,} customer"
-        f"{'' if formula.customers == 1 else 's'} with a purchase",
+        f"Lifetime value as of {formula.as_of}: "
+        f"{wording.counted(formula.customers, 'customer')} with a purchase",
         f"  forecast: {GRADES[verdict.grade].lower()}",
     ]
     for reason in verdict.reasons:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, cast
 
 import narwhals as nw
 import numpy as np
@@ -35,7 +35,7 @@ from crm.analytics.holdout_rows import (
     purchases_by_day_of_days,
 )
 from crm.analytics.lifetime_value import Assumptions
-from crm.analytics.profiles import HISTORY, Scores
+from crm.analytics.profiles import HISTORY, LOADING_NAMES, Scores
 from crm.analytics.scores import Predictor
 from crm.analytics.segments import Bands
 from crm.engine import Engine
@@ -186,7 +186,8 @@ class Forecasting:
                 return forecast
             if forecast.orders_version != self._engine.orders_version():
                 return forecast
-            with self._engine.days_at_hand(as_of=test.as_of) as days:
+            with self._engine.days_at_hand(as_of=test.as_of) as at_hand:
+                days = self._telling_apart(at_hand, test.cut)
                 keys, _ = backtest.histories_of(self._known_at(test.cut, test.as_of, facts.first, days))
                 daily = self._purchases_by_day(test.cut, test.as_of, facts.first, days)
             curve = backtest.tracking(test, keys, daily, first=facts.first)
@@ -331,7 +332,7 @@ class Forecasting:
 
         cut = backtest.default_cut(facts.first, as_of) if weeks is None else as_of - timedelta(weeks=weeks)
         try:
-            known = self._known_at(cut, as_of, facts.first, days)
+            known = self._known_at(cut, as_of, facts.first, self._telling_apart(days, cut))
             repeaters = int((known["purchase_days"] > 1).sum())
             if repeaters < backtest.MIN_REPEATERS:
                 raise NotEnoughData(
@@ -415,11 +416,13 @@ class Forecasting:
                 self._read = (version, as_of), rows, keys
             return self._read[1:]
 
-    def _known_at(
-        self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None = None
-    ) -> pd.DataFrame:
-        """Return what of `holdout_rows` the test looks at, money as floats; `days` as the engine has them."""
-        if self._tell_apart(days, cut):
+    def _telling_apart(self, days: nw.LazyFrame[Any] | None, cut: date) -> nw.LazyFrame[Any] | None:
+        """Return `days`, if they are at hand and tell what was known at `cut` from what came after it."""
+        return None if days is None or self._engine.count(orders_across(days, cut=cut)) else days
+
+    def _known_at(self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None) -> pd.DataFrame:
+        """Return what of `holdout_rows` the test looks at, money as floats; `days` as `_telling_apart` has them."""
+        if days is not None:
             rows = holdout_rows_of_days(days, cut=cut, as_of=as_of)
         else:
             rows = holdout_rows(self._engine.orders(), cut=cut, as_of=as_of)
@@ -431,17 +434,13 @@ class Forecasting:
     def _purchases_by_day(
         self, cut: date, as_of: date, first: date, days: nw.LazyFrame[Any] | None
     ) -> pd.DataFrame:
-        """Return `purchases_by_day` as far back as the curve is drawn; `days` as the engine has them."""
+        """Return `purchases_by_day` as far back as the curve is drawn; `days` as `_telling_apart` has them."""
         after = backtest.tracked_from(first, cut, as_of)
-        if self._tell_apart(days, cut):
+        if days is not None:
             rows = purchases_by_day_of_days(days, cut=cut, after=after)
         else:
             rows = purchases_by_day(self._engine.orders(), cut=cut, as_of=as_of, after=after)
         return self._engine.collect(rows)
-
-    def _tell_apart(self, days: nw.LazyFrame[Any] | None, cut: date) -> TypeGuard[nw.LazyFrame[Any]]:
-        """Return whether `days` are at hand and tell what was known at `cut` from what came after it."""
-        return days is not None and not self._engine.count(orders_across(days, cut=cut))
 
     def _spenders(self, as_of: date) -> pd.DataFrame:
         """Return purchase days and repeat spend of each customer with a repeat purchase."""
@@ -464,7 +463,7 @@ class Forecasting:
             "expected_orders_12m_high": orders.high,
         }
         pairs = {"value": money.expected, "low": money.low, "high": money.high, "deviation": money.deviation}
-        pairs |= {f"loading_{number}": pair for number, pair in enumerate(money.loadings, 1)}
+        pairs |= dict(zip(LOADING_NAMES, money.loadings, strict=True))
         for name, pair in pairs.items():
             columns |= {f"{name}_0": pair[0], f"{name}_1": pair[1]}
         return pa.table(columns)

@@ -191,25 +191,20 @@ class Valuation:
         forecast: the one that `assumptions` ask for, from a caller who says more of it.
         """
         forecast = forecast or self.forecast(assumptions, as_of=as_of)
-        customers = self._engine.customers(
-            as_of=as_of,
-            bands=self._bands(),
-            assumptions=assumptions,
-            scores=self._forecasting.scores(forecast, assumptions),
-        )
-        self._forecasting.require_newest(forecast)
-        return customers
+        return self._scored(self._engine.customers, assumptions, as_of, forecast)
 
     def _valued(self, assumptions: Assumptions, as_of: date) -> Lazy:
         forecast = self.forecast(assumptions, as_of=as_of)
-        valued = self._engine.valued(
-            as_of=as_of,
-            bands=self._bands(),
-            assumptions=assumptions,
-            scores=self._forecasting.scores(forecast, assumptions),
-        )
+        return with_purchase(self._scored(self._engine.valued, assumptions, as_of, forecast))
+
+    def _scored(
+        self, ask: Callable[..., Lazy], assumptions: Assumptions, as_of: date, forecast: Forecast
+    ) -> Lazy:
+        """Return what `ask` of the engine gives with the scores of `forecast`, both of the same orders."""
+        scores = self._forecasting.scores(forecast, assumptions)
+        found = ask(as_of=as_of, bands=self._bands(), assumptions=assumptions, scores=scores)
         self._forecasting.require_newest(forecast)
-        return with_purchase(valued)
+        return found
 
     # The DCF formula
 

@@ -474,19 +474,13 @@ class Workbench:
         An attribute that is gone, because the import that brought it was undone, is empty for everybody. Of a
         refused forecast nothing is known: nobody meets a condition on it, nor its opposite.
         """
-        return self._audience(rule, assumptions or self.assumptions(), as_of=as_of)
+        assumed = assumptions or self.assumptions()
+        return self._audience(rule, assumed, self.valuation.forecast(assumed, as_of=as_of))
 
-    def _audience(
-        self, rule: audiences.Rule, assumptions: Assumptions, *, as_of: date, forecast: Forecast | None = None
-    ) -> Lazy:
-        """Return `audience`; forecast: the one that `assumptions` ask for, from a caller who says more of it."""
-        reads_forecast = bool(audiences.fields(rule) & set(FORECAST_FIELDS))
-        if reads_forecast and forecast is None:
-            forecast = self.valuation.forecast(assumptions, as_of=as_of)
-        customers = self.valuation.customers(assumptions, as_of=as_of, forecast=forecast)
-        if reads_forecast and forecast is not None and not forecast.usable:
-            rule = audiences.unmet(rule, FORECAST_FIELDS)
-        return _held(customers, rule)
+    def _audience(self, rule: audiences.Rule, assumptions: Assumptions, forecast: Forecast) -> Lazy:
+        """Return `audience` under `assumptions` and the forecast that they ask for."""
+        customers = self.valuation.customers(assumptions, as_of=forecast.as_of, forecast=forecast)
+        return _held(customers, rule if forecast.usable else audiences.unmet(rule, FORECAST_FIELDS))
 
     def audience_page(
         self,
@@ -591,7 +585,7 @@ class Workbench:
             frame = self.valuation.customers(assumed, as_of=as_of, forecast=forecast)
             definition = "All customers"
         else:
-            frame = self._audience(rule, assumed, as_of=as_of, forecast=forecast)
+            frame = self._audience(rule, assumed, forecast)
             definition = audiences.sentence(rule)
             if gone := self.unknown_attributes(rule):
                 definition = f"{definition}. No customer has the attribute {', '.join(gone)}"

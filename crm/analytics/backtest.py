@@ -306,23 +306,25 @@ def _parameters(fit: Fit, share_alive: float) -> list[Reason]:
 def _spend(spend: SpendFit) -> list[Reason]:
     """One standard error towards 1, where the mean of all has no end, q may not reach it."""
     error = float(np.sqrt(spend.covariance[1, 1])) if spend.covariance is not None else 0.0
-    unsure = [
-        Reason(
-            "care",
-            "The data hardly tell the parameters of Gamma-Gamma, so the intervals of money are too narrow.",
-            "A longer history, with more repeat purchases, may show how spend differs.",
-        )
-    ]
-    if spend.q * np.exp(-error) > SURE_SHAPE:
-        return [] if spend.converged and spend.covariance is not None else unsure
-    return [
-        Reason(
-            "refused" if spend.q * np.exp(-error) <= 1 else "care",
-            "What customers spend differs so much that the spend of those with a single purchase day is a guess "
-            f"(q {spend.q:.2f}).",
-            "Look at wholesale and private customers apart, or check the largest orders.",
-        )
-    ]
+    least = spend.q * np.exp(-error)
+    if least <= SURE_SHAPE:
+        return [
+            Reason(
+                "refused" if least <= 1 else "care",
+                "What customers spend differs so much that the spend of those with a single purchase day is a guess "
+                f"(q {spend.q:.2f}).",
+                "Look at wholesale and private customers apart, or check the largest orders.",
+            )
+        ]
+    if not spend.converged or spend.covariance is None:
+        return [
+            Reason(
+                "care",
+                "The data hardly tell the parameters of Gamma-Gamma, so the intervals of money are too narrow.",
+                "A longer history, with more repeat purchases, may show how spend differs.",
+            )
+        ]
+    return []
 
 
 def _outcome(test: HoldoutTest) -> list[Reason]:
@@ -543,12 +545,13 @@ def _naive(rows: pd.DataFrame, *, cut: date, as_of: date, first: date) -> tuple[
             float(np.sqrt(np.mean((orders - actual) ** 2))),
         )
 
-    rules = [rule("Everybody buys the average", average, float(average.sum()) * per_order)]
+    rules = []
     source = naive_window(first, cut, as_of)
     if source is not None:
         name = "Same as a year before" if source == "year_ago" else f"Same as the {weeks:g} weeks before"
         repeated = rows[f"{source}_purchase_days"].to_numpy(float)
-        rules.insert(0, rule(name, repeated, float(rows[f"{source}_revenue"].sum())))
+        rules.append(rule(name, repeated, float(rows[f"{source}_revenue"].sum())))
+    rules.append(rule("Everybody buys the average", average, float(average.sum()) * per_order))
     return tuple(rules)
 
 

@@ -89,7 +89,7 @@ class Assumptions:
             costs = [f"by channel ({listed}; any other {general})"]
         cost = "".join(f", acquisition cost {words} where a contact states none" for words in costs)
         return (
-            f"Lifetime value: {self.years} year{'s' if self.years > 1 else ''} at {self.discount_rate * 100:.10g} % "
+            f"Lifetime value: {wording.counted(self.years, 'year')} at {self.discount_rate * 100:.10g} % "
             f"a year, margin {self.margin * 100:.10g} %{cost}"
         )
 

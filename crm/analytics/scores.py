@@ -129,9 +129,17 @@ def yearly_orders(fit: Fit, histories: Histories, years: int) -> Floats:
     """Return expected purchase days in each of the next `years` of 365 days: one column per year."""
     alive = fit.probability_alive(histories)
     known, back = histories.pairs
-    ends = YEAR_WEEKS * np.arange(1.0, years + 1)
-    sums = np.column_stack([np.zeros(len(known)), fit.expected_orders_alive_at(known, ends)])
-    return np.asarray(alive[:, None] * np.diff(sums, axis=1)[back])
+    return np.asarray(alive[:, None] * _each_period(fit, known, _year_ends(years))[back])
+
+
+def _year_ends(years: int) -> Floats:
+    """Return the ends of the next `years` of 365 days, in weeks."""
+    return np.asarray(YEAR_WEEKS * np.arange(1.0, years + 1))
+
+
+def _each_period(fit: Fit, known: Histories, ends: Floats) -> Floats:
+    """Return purchase days in each of the periods with these ends, of customers known not to have left yet."""
+    return np.diff(fit.expected_orders_alive_at(known, ends), axis=1, prepend=0.0)
 
 
 def money(
@@ -149,19 +157,18 @@ def money(
     Returns are taken out by the predictor's `kept_share`. Without `ends`, low and high are left at 0: a sum
     over customers has no use for them.
     """
-    periods = np.array([weeks]) if weeks is not None else YEAR_WEEKS * np.arange(1.0, years + 1)
+    periods = np.array([weeks]) if weeks is not None else _year_ends(years)
     worth = predictor.kept_share * np.asarray(weights, dtype=np.float64)[: len(periods)]
     known, back = histories.pairs
 
-    def each_period(fit: Fit) -> Floats:
-        """Return purchase days per period if still a customer, of each pair of purchases and tenure."""
-        return np.diff(fit.expected_orders_alive_at(known, periods), axis=1, prepend=0.0)
-
     def counted(fit: Fit) -> Floats:
-        return np.asarray(fit.probability_alive(histories) * (each_period(fit) @ worth)[back])
+        return np.asarray(
+            fit.probability_alive(histories) * (_each_period(fit, known, periods) @ worth)[back]
+        )
 
     fit, spend = predictor.orders, predictor.spend
-    orders = counted(fit)
+    alive, ahead = fit.probability_alive(histories), _each_period(fit, known, periods)
+    orders = alive * (ahead @ worth)[back]
     first, second = spend.coefficients(histories.x)
     expected = (orders * first, orders * second)
 
@@ -179,7 +186,6 @@ def money(
     shape = spend.p * histories.x + spend.q
     most = float(worth.max())
     relative = worth / most if most > 0 else np.ones_like(worth)
-    alive, ahead = fit.probability_alive(histories), each_period(fit)
     plain = alive * (ahead @ relative)[back]
     squares = ahead @ relative**2
     products = squares + fit.weighted_pairs_alive(known, periods, relative)

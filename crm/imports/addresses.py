@@ -15,6 +15,7 @@ import duckdb
 import phonenumbers
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
+from crm import wording
 from crm.imports.countries import checked_country, country_of
 from crm.imports.reading import identifier, literal, one_row
 from crm.imports.values import BLANKS, Cells, words
@@ -127,12 +128,12 @@ def phones(
     warnings = []
     if unchecked:
         warnings.append(
-            f"{unchecked:,} phone number{'s' if unchecked != 1 else ''} without a country code "
+            f"{wording.counted(unchecked, 'phone number')} without a country code "
             f"{'were' if unchecked != 1 else 'was'} not checked; choose the country they are in to have them checked."
         )
     if doubtful:
         warnings.append(
-            f"{doubtful:,} phone number{'s' if doubtful != 1 else ''}, such as {example}, "
+            f"{wording.counted(doubtful, 'phone number')}, such as {example}, "
             f"{'do' if doubtful != 1 else 'does'} not follow the numbering of "
             f"{'their' if doubtful != 1 else 'its'} country and {'were' if doubtful != 1 else 'was'} kept."
         )

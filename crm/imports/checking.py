@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crm import wording
 from crm.errors import ClienteleError, UnreadableFile
 from crm.imports import addresses, values
 from crm.imports.derived import SEVERAL, Key, Rows, rows_to_check
@@ -433,7 +434,7 @@ class _Check:
     def _say_columns(self) -> None:
         raw, columns = self._given, self._columns
         if raw.blank_lines:
-            self._assumed.append(f"{_count(raw.blank_lines, 'blank line')} left out.")
+            self._assumed.append(f"{wording.counted(raw.blank_lines, 'blank line')} left out.")
         mapping = self._mapping
         pairs = [
             f"{column_of(self._kind, name).title} from “{source}”" for name, source in mapping.columns.items()
@@ -763,7 +764,7 @@ class _Check:
             )
             if count:
                 self._assumed.append(
-                    f"{_count(count, 'cell')} of “{source}” with a word for nothing (such as N/A) read as empty."
+                    f"{wording.counted(count, 'cell')} of “{source}” with a word for nothing (such as N/A) read as empty."
                 )
 
     # --- accepted rows ------------------------------------------------------------------------------
@@ -863,7 +864,7 @@ class _Check:
         )
         if differing:
             self._warnings.append(
-                f"{_count(differing, 'order')} with different answers on their lines; the first was taken."
+                f"{wording.counted(differing, 'order')} with different answers on their lines; the first was taken."
             )
         return True
 
@@ -966,14 +967,14 @@ class _Check:
             )
             if again:
                 self._warnings.append(
-                    f"{_count(again, 'row')} of a customer whom another row of the file names: overwriting takes the "
+                    f"{wording.counted(again, 'row')} of a customer whom another row of the file names: overwriting takes the "
                     "last row, filling the first value of each field, skipping the first row; the rest is skipped."
                 )
             return
         (skipped,) = one_row(self._connection, f"SELECT count(*) FROM {identifier(self._skipped)}")
         if skipped:
             self._warnings.append(
-                f"{_count(skipped, 'row')} skipped because a later row of the file has the same response ID."
+                f"{wording.counted(skipped, 'row')} skipped because a later row of the file has the same response ID."
             )
 
     def _repeated_rows(self) -> int:
@@ -993,14 +994,14 @@ class _Check:
         )
         future, gap_from, gap_to, gap = self._span(moment)
         if future:
-            self._warnings.append(f"{_count(future, 'row')} dated after today.")
+            self._warnings.append(f"{wording.counted(future, 'row')} dated after today.")
         if gap:
             self._warnings.append(
                 f"No row is dated between {gap_from} and {gap_to}, {gap:,} days: perhaps something is missing."
             )
         if twice:
             self._warnings.append(
-                f"{_count(twice, 'row')} the same as an earlier row, cell for cell; all were kept."
+                f"{wording.counted(twice, 'row')} the same as an earlier row, cell for cell; all were kept."
             )
         rows, customers, most, customer, padded = one_row(
             self._connection,
@@ -1038,7 +1039,7 @@ class _Check:
     def _warn_of_padding(self, padded: int) -> None:
         if padded:
             self._warnings.append(
-                f"{_count(padded, 'customer ID')} with blanks before or after, kept as the file writes them."
+                f"{wording.counted(padded, 'customer ID')} with blanks before or after, kept as the file writes them."
             )
 
     def _warn_of_orders(self) -> None:
@@ -1052,7 +1053,7 @@ class _Check:
         )
         if rounded:
             self._warnings.append(
-                f"{_count(rounded, 'number')} of “{source}” with more than 4 decimal places, rounded half up to 4."
+                f"{wording.counted(rounded, 'number')} of “{source}” with more than 4 decimal places, rounded half up to 4."
             )
         self._warn_of_currencies()
         if "order_id" in self._columns:
@@ -1063,7 +1064,7 @@ class _Check:
             )
             if torn:
                 self._warnings.append(
-                    f"{_count(torn, 'order')} with some lines accepted and some rejected: their totals are wrong until "
+                    f"{wording.counted(torn, 'order')} with some lines accepted and some rejected: their totals are wrong until "
                     "the mended file of rejected rows, which adds those lines to them, is imported."
                 )
 
@@ -1155,10 +1156,6 @@ def _days(moment: str) -> str:
 
 def _lower(title: str) -> str:
     return title[:1].lower() + title[1:]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _says_multiple(header: str) -> bool:

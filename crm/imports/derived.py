@@ -11,6 +11,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from crm import wording
 from crm.errors import MissingColumns
 from crm.imports import addresses, values
 from crm.imports.mapping import Mapping, derived_columns, effective
@@ -69,7 +70,7 @@ def rows_to_check(
         view = _layer(connection, view, f"SELECT * REPLACE ({cells}) FROM {identifier(view.table)}", "bare")
         count = sum(guarded.values())
         assumed.append(
-            f"{count:,} cell{'s' if count != 1 else ''} guarded against spreadsheet formulas "
+            f"{wording.counted(count, 'cell')} guarded against spreadsheet formulas "
             "read without the apostrophe before them."
         )
     if made:

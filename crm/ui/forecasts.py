@@ -119,7 +119,7 @@ def key_figures(forecast: Forecast, found: ForecastValue) -> None:
 def formula(found: ForecastValue, forecast: Forecast) -> str:
     """Return how the total comes about, in words and with its numbers."""
     given = found.assumptions
-    span = f"{given.years} year{'s' if given.years > 1 else ''}"
+    span = wording.counted(given.years, "year")
     model = forecast.fit.title if forecast.fit else ""
     return (
         f"Expected orders × expected spend ({model} and Gamma-Gamma) of each customer in the next {span} × margin "

@@ -80,7 +80,7 @@ def rejects(
     if not reasons:
         return
     total = sum(number for _, number in reasons)
-    st.subheader(f"{wording.count(total)} rejected row{'s' if total != 1 else ''}", anchor=False)
+    st.subheader(f"{wording.counted(total, 'rejected row')}", anchor=False)
     frame = pd.DataFrame(
         {
             "reason": [reason for reason, _ in reasons],

@@ -107,7 +107,7 @@ def how_it_was_read(waiting: Waiting, upload: Upload) -> bool:
     raw = prepared.raw
     sentences = reading_choices.assumed(prepared)
     st.markdown(
-        f"{plain(' '.join(sentences))} {_rows(raw.lines_counted)}, {_rows(len(raw.columns), 'column')}."
+        f"{plain(' '.join(sentences))} {wording.counted(raw.lines_counted, 'row')}, {wording.counted(len(raw.columns), 'column')}."
     )
     if not reading_choices.ask_encoding(waiting, upload):
         return False
@@ -122,10 +122,6 @@ def how_it_was_read(waiting: Waiting, upload: Upload) -> bool:
         st.caption(f"The first {min(raw.row_count, len(next(iter(prepared.sample.values()), [])))} rows.")
     reading_choices.choose(waiting, upload)
     return True
-
-
-def _rows(number: int, noun: str = "row") -> str:
-    return f"{wording.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _token(upload: Upload) -> str:
@@ -501,7 +497,7 @@ def _say_same_file(upload: Upload, kind: Kind, report: Report) -> None:
     st.info(
         f"It came as {plain(earlier['file_name'])}, {clock.said(earlier['started_at'])}, from {plain(earlier['actor'])}. "
         + (
-            f"Since then something changed: importing it again changes {_rows(changes)}."
+            f"Since then something changed: importing it again changes {wording.counted(changes, 'row')}."
             if changes
             else "Importing it again is allowed and will change nothing."
         ),
@@ -518,9 +514,9 @@ def start(upload: Upload, found: Found) -> None:
     st.subheader("5. The import", anchor=False)
     report = found.report
     changes = report.created + report.updated
-    out = f" {_rows(report.rejected, 'rejected row')} {'stays' if report.rejected == 1 else 'stay'} out."
+    out = f" {wording.counted(report.rejected, 'rejected row')} {'stays' if report.rejected == 1 else 'stay'} out."
     st.markdown(
-        f"{_rows(changes)} will change what is stored.{out if report.rejected else ''} "
+        f"{wording.counted(changes, 'row')} will change what is stored.{out if report.rejected else ''} "
         "It can be undone as a whole."
     )
     if st.button(

@@ -117,9 +117,9 @@ def formula(found: LifetimeValue) -> str:
     rate, margin = f"{given.discount_rate * 100:g} %", f"{given.margin * 100:g} %"
     factor = f"{given.annuity:.4f}"
     return (
-        f"Revenue of the last 365 days × margin, each year for {given.years} year{'s' if given.years > 1 else ''}, "
+        f"Revenue of the last 365 days × margin, each year for {wording.counted(given.years, 'year')}, "
         f"discounted by {rate} a year, less acquisition cost. "
-        f"A discounted year for {given.years} year{'s' if given.years > 1 else ''} is worth {factor} years: "
+        f"A discounted year for {wording.counted(given.years, 'year')} is worth {factor} years: "
         f"{wording.money_exact(found.annual_revenue)} × {margin} × {factor} − "
         f"{wording.money_exact(found.acquisition_cost)} = {wording.money_exact(found.total)}, "
         f"over {wording.counted(found.customers, 'customer')} with a purchase. A contact's own acquisition cost goes before "
